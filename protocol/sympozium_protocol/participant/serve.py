@@ -1,0 +1,251 @@
+"""serve: the loop of a participant. It waits for verdicts and answers each allowed call, side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Iterable
+
+from sympozium_protocol.exits import Ended, Reason
+from sympozium_protocol.failpoints import failpoint
+from sympozium_protocol.files import BadFile, Directory, FileFault, digest
+from sympozium_protocol.ids import id_of
+from sympozium_protocol.messages.base import InvalidDocument
+from sympozium_protocol.messages.calls import Call, Manifest, Outcome, Part, Reply, Started, TextPart
+from sympozium_protocol.messages.spec import ParticipantSpec, RunSpec
+from sympozium_protocol.participant.arguments import fault_of_arguments
+from sympozium_protocol.participant.context import Context, Former, Handler, Recover, Result, Withdrawn
+from sympozium_protocol.participant.desk import Desk, decode_call
+from sympozium_protocol.process import Settings, log, open_run
+from sympozium_protocol.waiting import Pace, Watch, stay_alive
+
+MAX_IN_FLIGHT = 8
+"""Calls answered at a time; a participant stops reading beyond."""
+
+CANCEL_GRACE = 5.0
+"""Seconds that a stopped handler has to clean up before its call is answered without it."""
+
+
+async def serve(
+    handlers: Iterable[Handler],
+    *,
+    settings: Settings | None = None,
+    recover: Recover | None = None,
+) -> None:
+    """Be a participant until cancelled.
+
+    ``recover`` is called at the start for every call that a former life left unanswered.
+    Raises Ended (InvalidRun, ManifestRefused) and FileFault.
+    """
+    settings = settings or Settings.from_environment()
+    root, spec = open_run(settings)
+    participant = spec.participant(settings.participant)
+    if participant is None:
+        raise Ended(Reason.InvalidRun, f"run/run.json: has no participant {settings.participant!r}")
+    desk = Desk.open(root, participant.name, settings.ipc, spec.limits.disk)
+    await _Server(spec, participant, desk, {h.tool.name: h for h in handlers}, recover).run(root)
+
+
+class _Server:
+    """One life of a participant."""
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        participant: ParticipantSpec,
+        desk: Desk,
+        handlers: dict[str, Handler],
+        recover: Recover | None,
+    ) -> None:
+        self.spec = spec
+        self.participant = participant
+        self.desk = desk
+        self.handlers = handlers
+        self.recover = recover
+        self.waiting: deque[str] = deque()
+        self.running: set[str] = set()
+        self.former: dict[str, Started] = {}
+        self.answered: set[str] = set()
+        self.watch = Watch()
+
+    async def run(self, root: Directory) -> None:
+        self._check_names()
+        self._take_over()
+        self.watch.add(self.desk.verdicts)
+        self.watch.add(self.desk.withdrawn, marks=True)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(stay_alive(self.desk.own))
+            self.desk.publish(Manifest(participant=self.desk.name, tools=tuple(h.tool for h in self.handlers.values())))
+            failpoint("ready")
+            await self._loop(tasks)
+
+    def _check_names(self) -> None:
+        """A manifest cannot add a tool that the RunSpec does not know."""
+        for name in self.handlers:
+            if self.participant.tool(name) is None:
+                raise Ended(Reason.ManifestRefused, f"this run gives {self.desk.name} no tool {name}")
+
+    def _take_over(self) -> None:
+        """What a former life left: its effects are ended before anything new begins."""
+        self.answered = {found for name in self.desk.replies.names() if (found := id_of(name))}
+        for started in self.desk.unanswered():
+            self.former[started.id] = started
+            if self.recover:
+                self.recover(Former(started, self._call_of(started.id)))
+
+    def _call_of(self, call_id: str) -> Call | None:
+        try:
+            return decode_call(self.desk.read_call(call_id), call_id, self.desk.name)
+        except (FileFault, InvalidDocument):
+            return None
+
+    async def _loop(self, tasks: asyncio.TaskGroup) -> None:
+        pace = Pace(self.watch)
+        while True:
+            if self._look():
+                pace.active()
+            while self.waiting and len(self.running) < MAX_IN_FLIGHT:
+                call_id = self.waiting.popleft()
+                self.running.add(call_id)
+                tasks.create_task(self._answer(call_id))
+            await pace.wait()
+
+    def _look(self) -> bool:
+        """New verdicts. A name that is no id is reported once and passed over."""
+        names = self.desk.verdict_names.new(time.time_ns())
+        for name in names:
+            call_id = id_of(name)
+            if call_id is None:
+                log("file refused", path=self.desk.verdicts.at(name), why="is not named <id>.json")
+            elif call_id not in self.answered:
+                self.waiting.append(call_id)
+        return bool(names)
+
+    async def _answer(self, call_id: str) -> None:
+        try:
+            await self._answer_allowed(call_id)
+        except BadFile as fault:
+            log("file refused", path=fault.path, why=fault.why)
+        finally:
+            self.running.discard(call_id)
+            self.watch.pulse()
+
+    async def _answer_allowed(self, call_id: str) -> None:
+        verdict = self.desk.read_verdict(call_id)
+        if verdict.decision == "deny":
+            return
+        data = self.desk.read_call(call_id)
+        found = digest(data)
+        if found != verdict.digest:
+            raise BadFile(self.desk.calls.at(f"{call_id}.json"), "was changed after its verdict")
+        if call_id not in self.former and self.desk.is_withdrawn(call_id):
+            return
+        result = await self._result(call_id, data, found)
+        self.desk.reply(result)
+
+    async def _result(self, call_id: str, data: bytes, found: str) -> Reply:
+        try:
+            call = decode_call(data, call_id, self.desk.name)
+        except InvalidDocument as fault:
+            return _reply(call_id, found, "error", f"The call could not be read: {fault.why}.")
+        tool = self.participant.tool(call.tool)
+        handler = self.handlers.get(call.tool)
+        if tool is None or handler is None:
+            names = ", ".join(sorted(self.handlers)) or "none"
+            return _reply(call_id, found, "error", f"There is no tool {call.tool}; there are: {names}.")
+        former = self.former.get(call_id)
+        if former is not None and tool.effect == "write":
+            return _reply(
+                call_id,
+                found,
+                "interrupted",
+                f"{call.tool} had been started when {self.desk.name} was interrupted. It may have taken effect in "
+                "whole, in part or not at all, and was not started again: look before doing it again.",
+            )
+        if wrong := fault_of_arguments(call.arguments, handler.tool.parameters):
+            return _reply(call_id, found, "error", f"The arguments of {call.tool} are not valid: {wrong}.")
+        timeout = call.timeout or tool.timeout
+        context = Context(call, found, self.spec, self.desk, timeout=timeout, again=former is not None)
+        return await self._handle(handler, context)
+
+    async def _handle(self, handler: Handler, context: Context) -> Reply:
+        """Run the handler to its end, its timeout, or its withdrawal."""
+        task = asyncio.ensure_future(_call(handler, context))
+        try:
+            stopped = await self._watch_over(task, context)
+        except asyncio.CancelledError:
+            # the program ends: the call stays started and unanswered, for the next life to judge
+            await _stop(task)
+            raise
+        if stopped is None:
+            return self._reply_of(task, context)
+        await _stop(task)
+        if task.done() and not task.cancelled() and task.exception() is None and stopped == "timeout":
+            return self._reply_of(task, context)  # it ended by itself just in time
+        words = {
+            "timeout": f"{context.call.tool} did not end within {context.timeout:g} s and was stopped.",
+            "cancelled": f"{context.call.tool} was stopped, because it was no longer wanted.",
+        }
+        return _reply(context.call.id, context.digest, stopped, words[stopped], context)
+
+    async def _watch_over(self, task: asyncio.Future[Result], context: Context) -> Outcome | None:
+        """None when it ended by itself; else why it has to be stopped."""
+        ends = time.monotonic() + context.timeout
+        task.add_done_callback(lambda _: self.watch.pulse())
+        pace = Pace(self.watch)
+        while not task.done():
+            left = ends - time.monotonic()
+            if left <= 0:
+                return "timeout"
+            if context.started and self.desk.is_withdrawn(context.call.id):
+                return "cancelled"
+            await pace.wait(left)
+        return None
+
+    def _reply_of(self, task: asyncio.Future[Result], context: Context) -> Reply:
+        try:
+            result = task.result()
+        except Withdrawn:
+            return _reply(
+                context.call.id, context.digest, "cancelled", f"{context.call.tool} was withdrawn before it began."
+            )
+        except FileFault:
+            raise
+        except Exception as error:  # noqa: BLE001  around a tool call: its faults are answers, and must not end the program
+            log("tool failed", tool=context.call.tool, call=context.call.id, error=f"{type(error).__name__}: {error}")
+            return _reply(
+                context.call.id, context.digest, "error", f"{context.call.tool} failed inside {self.desk.name}."
+            )
+        return Reply(
+            id=context.call.id,
+            digest=context.digest,
+            outcome=result.outcome,
+            content=result.content,
+            details=result.details,
+            completion=result.completion,
+            failure=result.failure,
+        )
+
+
+async def _call(handler: Handler, context: Context) -> Result:
+    if not handler.starts_itself:
+        context.start()
+    result = await handler.answer(context.call, context)
+    failpoint("effect")
+    return result
+
+
+async def _stop(task: asyncio.Future[Result]) -> None:
+    task.cancel()
+    await asyncio.wait([task], timeout=CANCEL_GRACE)
+    if task.done() and not task.cancelled():
+        with contextlib.suppress(Exception):  # it was told to stop; how it did so does not matter
+            task.exception()
+
+
+def _reply(call_id: str, found: str, outcome: Outcome, words: str, context: Context | None = None) -> Reply:
+    content: tuple[Part, ...] = (TextPart(text=words), *(context.partial if context else ()))
+    details = context.details if context else {}
+    return Reply(id=call_id, digest=found, outcome=outcome, content=content, details=details)
