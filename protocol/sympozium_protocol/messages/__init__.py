@@ -34,6 +34,7 @@ from sympozium_protocol.messages.console import (
     decode_console as decode_console,
 )
 from sympozium_protocol.messages.result import Durable as Durable, RunResult as RunResult, RunUsage as RunUsage
+from sympozium_protocol.messages.script import Script as Script, ScriptCall as ScriptCall, ScriptStep as ScriptStep
 from sympozium_protocol.messages.spec import (
     ApprovalSpec as ApprovalSpec,
     Continues as Continues,

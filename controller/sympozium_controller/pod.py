@@ -1,0 +1,77 @@
+"""Pod: what runs, as one frozen object without behaviour and without a word of Kubernetes.
+
+Every renderer sees this and nothing else. Paths are those inside a container (/ipc, /workspace,
+/tmp, /packs); a renderer that has no containers maps them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A volume at a path. One volume has one program that may write it; /workspace is the exception."""
+
+    volume: str
+    path: str
+    writable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SecretEnv:
+    """An environment variable whose value is key ``key`` of the secret ``secret``; never the value itself."""
+
+    variable: str
+    secret: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Upper bounds: cores, bytes of memory, processes. 0 = the renderer's default."""
+
+    cpu: float = 0.0
+    memory: int = 0
+    processes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One container, or one process. ``command`` starts with the name of an executable of ours."""
+
+    name: str
+    image: str
+    command: tuple[str, ...]
+    mounts: tuple[Mount, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[SecretEnv, ...] = ()
+    resources: Resources = Resources()
+    identity: str = ""
+    egress: tuple[str, ...] = ()
+    inherits: tuple[str, ...] = ()
+    """Names of the developer's own environment that it may see on a laptop (HOME, KUBECONFIG)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackFiles:
+    """A SkillPack as the files that its sidecar reads: name of the file to its text."""
+
+    name: str
+    files: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One run of an agent: the frozen RunSpec's bytes, and the programs around it."""
+
+    name: str
+    run: bytes
+    agent: Program
+    bridge: Program
+    participants: tuple[Program, ...] = ()
+    packs: tuple[PackFiles, ...] = field(default=())
+    sandbox: bool = False
+    """Does a policy of the run demand a sandboxed runtime?"""
+    disk: int = 1 << 30
+    """Bytes for /ipc."""
