@@ -1,0 +1,46 @@
+"""Making things durable: what a write rests on is on the disk before its verdict appears."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from sympozium_bridge.places import Places
+from sympozium_protocol.files import Directory
+from sympozium_protocol.layout import DURABLE_FILE, RESULT_FILE
+from sympozium_protocol.messages.result import Durable
+
+
+class Durability:
+    """How far the run is on the disk; one batch at a time."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._seq = 0
+        self._result = False
+
+    def batch(self, calls: Iterable[tuple[Directory, str]]) -> None:
+        """Sync the transcript so far and these call files, each directory once. Raises FileFault."""
+        names: dict[Directory, list[str]] = defaultdict(list)
+        seq = self._seq
+        while self._places.transcript.has(f"{seq + 1}.json"):
+            seq += 1
+            names[self._places.transcript].append(f"{seq}.json")
+        for directory, name in calls:
+            names[directory].append(name)
+        for directory, found in names.items():
+            directory.sync(found)
+        self._seq = seq
+
+    def finish(self) -> bool:
+        """Sync everything and the result, if it is there; say so in ``durable``. Was there news?"""
+        if self._result or not self._places.agent.has(RESULT_FILE):
+            return False
+        self.batch([(self._places.agent, RESULT_FILE)])
+        self._result = True
+        self.say()
+        return True
+
+    def say(self) -> None:
+        """Write how far the run is safe."""
+        self._places.own.replace(DURABLE_FILE, Durable(seq=self._seq, result=self._result).encode())
