@@ -1,0 +1,51 @@
+# Everything a developer does here. `make help` lists it; each target sets up what it needs in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+SETUP := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lint types contracts generated generate format bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+setup: $(SETUP) ## make .venv with the workspace in it
+$(SETUP): requirements-dev.txt $(wildcard */pyproject.toml sidecars/*/pyproject.toml)
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m compileall -q protocol runner ipc-bridge sidecars controller cli
+	touch $@
+
+demo: $(SETUP) ## a run that investigates a service that the demo breaks, with one approval
+	$(BIN)/python -m demo
+
+test: $(SETUP) ## all tests
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: lint types contracts generated ## everything that needs no running program
+
+lint: $(SETUP) ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(SETUP) ## mypy --strict
+	$(BIN)/mypy
+
+contracts: $(SETUP) ## who may import whom
+	$(BIN)/lint-imports
+
+generated: $(SETUP) ## generated files are up to date
+	$(BIN)/python -m sympozium_protocol.schemas --check protocol/schemas/v1
+
+generate: $(SETUP) ## write the generated files
+	$(BIN)/python -m sympozium_protocol.schemas --write protocol/schemas/v1
+
+format: $(SETUP) ## ruff, mending what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(SETUP) ## measure against the floors (docs/benchmarks.md)
+	$(BIN)/python -m bench
+
+clean: ## remove what was made here
+	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
