@@ -65,10 +65,10 @@ class Gate:
         return bool(readings or answered or settled or finished)
 
     def _new_calls(self, lane: Lane, now: float) -> list[Reading]:
-        if self.calls_seen > self.spec.limits.calls + BEYOND:
-            return []
         found: list[Reading] = []
         for name in lane.names.new(int(now * 1e9)):
+            if self.calls_seen >= self.spec.limits.calls + BEYOND:
+                break
             call_id = id_of(name)
             if call_id is None:
                 log("file refused", path=lane.calls.at(name), why="is not named <id>.json")
