@@ -1,0 +1,150 @@
+"""Outfit: what the pod of a run needs beyond its RunSpec — images, names of secrets, bounds. Pure.
+
+And the values of those secrets, for whoever starts the programs: they enter neither RunSpec nor Pod.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from sympozium_controller.documents import Objects
+from sympozium_controller.errors import Origin, Refused
+from sympozium_controller.flags import Chosen, Flags, choose
+from sympozium_controller.objects import Secret, SkillPack
+from sympozium_controller.objects.instance import ContainerResources
+from sympozium_controller.packs import pack_files
+from sympozium_controller.pod import PackFiles, Pod, Program, Resources, SecretEnv
+from sympozium_controller.providers import Known, known_provider
+from sympozium_controller.skills import PARAMETER_PREFIX, Skill, skills_of
+from sympozium_protocol.exits import Reason
+
+API_KEY: Final = "apiKey"
+"""The key of an instance's Secret."""
+FROM_ENVIRONMENT: Final = ""
+"""The ``secret`` of a variable that is looked for in the developer's environment alone."""
+
+NO_BOUNDS: Final = Resources()
+NO_FILES: Final = PackFiles("", ())
+
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_TAKEN: Final = re.compile(
+    rf"(PATH|HOME|SHELL|IFS|ENV|TMPDIR|BASH.*|LD_.*|GCONV_PATH|PYTHON.*|PERL.*|NODE_.*|GIT_.*|SYMPOZIUM_.*|{PARAMETER_PREFIX}.*)"
+)
+"""Variables that change how programs run: no Secret may set them."""
+
+
+@dataclass(frozen=True)
+class SkillOutfit:
+    """One sidecar's: ``secrets`` are variables by name, never their values."""
+
+    image: str
+    params: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[SecretEnv, ...] = ()
+    resources: Resources = NO_BOUNDS
+    egress: tuple[str, ...] = ()
+    files: PackFiles = field(default=NO_FILES)
+
+
+@dataclass(frozen=True)
+class Outfit:
+    """What assemble needs beside the RunSpec."""
+
+    skills: Mapping[str, SkillOutfit] = field(default_factory=dict)
+    model_secrets: tuple[SecretEnv, ...] = ()
+    model_inherits: tuple[str, ...] = ()
+    """Names in the developer's environment that the model gateway may see, if they are there."""
+    agent_resources: Resources = NO_BOUNDS
+
+
+def outfit(objects: Objects, packs: Mapping[str, SkillPack], flags: Flags) -> Outfit:
+    """Of the same run as ``resolve`` with these arguments. Raises Refused."""
+    chosen = choose(objects, flags)
+    _, known = known_provider(chosen, flags)
+    secrets, inherits = _key(chosen, known)
+    return Outfit(
+        skills={
+            s.pack.name: _skill(s, objects, chosen) for s in skills_of(objects, packs, chosen) if s.pack.spec.sidecar
+        },
+        model_secrets=secrets,
+        model_inherits=inherits,
+        agent_resources=_resources(chosen.instance.spec.resources),
+    )
+
+
+def _key(chosen: Chosen, known: Known) -> tuple[tuple[SecretEnv, ...], tuple[str, ...]]:
+    """A key that must be there is a secret; one that a server may want or not is inherited."""
+    provider = chosen.instance.spec.provider
+    assert provider is not None
+    if known.variable and provider.api_key_secret:
+        return (SecretEnv(known.variable, provider.api_key_secret, API_KEY),), known.inherits
+    if known.needs_key and (known.needs_url or not provider.base_url):
+        return (SecretEnv(known.variable, FROM_ENVIRONMENT, API_KEY),), known.inherits
+    return (), (*known.inherits, known.variable) if provider.base_url and known.variable else known.inherits
+
+
+def _skill(skill: Skill, objects: Objects, chosen: Chosen) -> SkillOutfit:
+    sidecar = skill.pack.spec.sidecar
+    assert sidecar is not None
+    return SkillOutfit(
+        image=sidecar.image or "skill",
+        params=tuple(skill.params.items()),
+        secrets=_skill_secrets(skill, sidecar.secret_ref, objects, chosen) if sidecar.secret_ref else (),
+        resources=_resources(sidecar.resources),
+        egress=sidecar.egress,
+        files=PackFiles(skill.pack.name, pack_files(skill.pack)),
+    )
+
+
+def _skill_secrets(skill: Skill, name: str, objects: Objects, chosen: Chosen) -> tuple[SecretEnv, ...]:
+    where = "spec.sidecar.secretRef" if skill.origin == objects.origin(skill.pack) else "sidecar.secretRef"
+    secret = objects.get(Secret, name, chosen.namespace)
+    if secret is None:
+        why = f"there is no Secret {name} in these documents"
+        raise Refused(Reason.MissingReference, skill.origin, where, why)
+    for key in secret.names():
+        _check_variable(key, objects.origin(secret))
+    return tuple(SecretEnv(key, name, key) for key in secret.names())
+
+
+def _check_variable(key: str, origin: Origin) -> None:
+    if not _VARIABLE.fullmatch(key):
+        raise Refused(Reason.InvalidDocument, origin, f"data.{key}", "is no name of an environment variable")
+    if _TAKEN.fullmatch(key):
+        raise Refused(Reason.InvalidDocument, origin, f"data.{key}", "may not be set: it changes how programs run")
+
+
+def _resources(found: ContainerResources) -> Resources:
+    return Resources(cpu=found.limits.cpu or 0.0, memory=found.limits.memory or 0)
+
+
+def secret_values(
+    objects: Objects, namespace: str, wanted: Iterable[SecretEnv], environment: Mapping[str, str]
+) -> dict[SecretEnv, str]:
+    """The value of each: from the Secret in the documents, else from the variable in ``environment``.
+
+    Raises Refused (MissingKey) when neither has it.
+    """
+    return {one: _value(objects, namespace, one, environment) for one in wanted}
+
+
+def _value(objects: Objects, namespace: str, wanted: SecretEnv, environment: Mapping[str, str]) -> str:
+    secret = objects.get(Secret, wanted.secret, namespace) if wanted.secret else None
+    if secret is None:
+        if environment.get(wanted.variable):
+            return environment[wanted.variable]
+        also = f", or give the Secret {wanted.secret} with the key {wanted.key}" if wanted.secret else ""
+        raise Refused(Reason.MissingKey, Origin("environment"), wanted.variable, f"no key: set this variable{also}")
+    value = secret.value(wanted.key)
+    if not value:
+        origin = objects.origin(secret)
+        raise Refused(Reason.MissingKey, origin, f"data.{wanted.key}", "missing or empty")
+    return value
+
+
+def secrets_of(pod: Pod) -> tuple[SecretEnv, ...]:
+    """Every secret that a program of the pod is given."""
+    programs: tuple[Program, ...] = (pod.agent, pod.bridge, *pod.participants)
+    return tuple(dict.fromkeys(one for program in programs for one in program.secrets))

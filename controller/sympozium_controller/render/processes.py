@@ -1,0 +1,129 @@
+"""Pod → plain processes of one developer. Pure: paths are computed, nothing is created."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Final
+
+from sympozium_controller.pod import PackFiles, Pod, Program, SecretEnv
+
+IPC_DIRECTORY: Final = "ipc"
+WORKSPACE_DIRECTORY: Final = "workspace"
+PACKS_DIRECTORY: Final = "packs"
+TMP_DIRECTORY: Final = "tmp"
+
+_DIRECTORIES: Final = {
+    "/ipc": IPC_DIRECTORY,
+    "/workspace": WORKSPACE_DIRECTORY,
+    "/packs": PACKS_DIRECTORY,
+}
+_PATH_VARIABLES: Final = frozenset({"SYMPOZIUM_IPC", "SYMPOZIUM_WORKSPACE", "SYMPOZIUM_PACK"})
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One program to start. Its environment is ``env``, the values of ``secrets``, and what of ``inherits`` is set."""
+
+    name: str
+    argv: tuple[str, ...]
+    env: tuple[tuple[str, str], ...]
+    secrets: tuple[SecretEnv, ...]
+    inherits: tuple[str, ...]
+    cwd: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotEnforced:
+    """A promise of the Pod that plain processes do not keep: a short name, and one sentence."""
+
+    name: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """The programs in the order of their start (the gate first, the agent last), and what to make before.
+
+    ``directories`` are to be made, for this user alone; ``files`` (path, text) are the packs.
+    """
+
+    programs: tuple[Process, ...]
+    directories: tuple[str, ...]
+    files: tuple[tuple[str, str], ...]
+    not_enforced: tuple[NotEnforced, ...]
+
+
+def render(pod: Pod, run_directory: PurePath, executables: PurePath) -> Processes:
+    """The pod below ``run_directory`` (absolute), its programs from the directory ``executables``."""
+    programs = (pod.bridge, *pod.participants, pod.agent)
+    return Processes(
+        programs=tuple(_process(program, run_directory, executables) for program in programs),
+        directories=tuple(_directories(pod, programs, run_directory)),
+        files=tuple(file for pack in pod.packs for file in _pack(pack, run_directory)),
+        not_enforced=tuple(_not_enforced(pod)),
+    )
+
+
+def _process(program: Program, root: PurePath, executables: PurePath) -> Process:
+    executable, *arguments = program.command
+    at_work = any(mount.path == "/workspace" for mount in program.mounts)
+    tmp = str(root / TMP_DIRECTORY / program.name)
+    return Process(
+        name=program.name,
+        argv=(str(executables / executable), *arguments),
+        env=(*((name, _value(name, value, root)) for name, value in program.env), ("TMPDIR", tmp)),
+        secrets=program.secrets,
+        inherits=program.inherits,
+        cwd=str(root / WORKSPACE_DIRECTORY) if at_work else tmp,
+    )
+
+
+def _value(name: str, value: str, root: PurePath) -> str:
+    return str(_path(value, root)) if name in _PATH_VARIABLES else value
+
+
+def _path(path: str, root: PurePath) -> PurePath:
+    """A path inside a container as the one below the run's directory."""
+    first, *rest = PurePath(path).parts[1:]
+    return root.joinpath(_DIRECTORIES[f"/{first}"], *rest)
+
+
+def _directories(pod: Pod, programs: tuple[Program, ...], root: PurePath) -> Iterator[str]:
+    yield from (str(root / name) for name in (IPC_DIRECTORY, WORKSPACE_DIRECTORY, PACKS_DIRECTORY, TMP_DIRECTORY))
+    yield from (str(root / TMP_DIRECTORY / program.name) for program in programs)
+    yield from (str(root / PACKS_DIRECTORY / pack.name) for pack in pod.packs)
+
+
+def _pack(pack: PackFiles, root: PurePath) -> Iterator[tuple[str, str]]:
+    return ((str(root / PACKS_DIRECTORY / pack.name / name), text) for name, text in pack.files)
+
+
+def _not_enforced(pod: Pod) -> Iterator[NotEnforced]:
+    yield NotEnforced(
+        "one-writer", "Any program of this run can write into another's directory: there are no mounts to forbid it."
+    )
+    yield NotEnforced("identity", "Every program acts as you, with your files, your keys and your cluster credentials.")
+    yield NotEnforced("egress", "Skills and the model gateway can reach any address that you can reach.")
+    yield NotEnforced(
+        "private-tmp", "Each program has a directory of its own for temporary files, but can read the others'."
+    )
+    yield NotEnforced("read-only-root", "Programs see your whole file system, and can write where you can.")
+    yield NotEnforced("images", "Commands are the binaries that this machine has, not those of a pack's image.")
+    yield NotEnforced("disk", f"Writers keep to {_mebibytes(pod.disk)} in /ipc by themselves; no volume stops them.")
+    if _bounded(pod):
+        yield NotEnforced("resources", "CPU and memory limits of the documents are not applied.")
+    if pod.sandbox:
+        yield NotEnforced("sandbox", "A policy of this run demands a sandbox (gVisor or Kata); there is none.")
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / (1 << 20):g} MiB"
+
+
+def _bounded(pod: Pod) -> bool:
+    return any(
+        program.resources.cpu or program.resources.memory or program.resources.processes
+        for program in (pod.agent, pod.bridge, *pod.participants)
+    )

@@ -1,0 +1,110 @@
+"""resolve: what users wrote → RunSpec, the one frozen document of a run. Pure; time and ids are arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from sympozium_controller.documents import Objects
+from sympozium_controller.errors import Origin, Refused
+from sympozium_controller.flags import Chosen, Flags, choose
+from sympozium_controller.limits import resolve_limits
+from sympozium_controller.objects import MCPServer, SkillPack
+from sympozium_controller.packs import pack_digest
+from sympozium_controller.policies import policies_of, policy_spec
+from sympozium_controller.providers import model_participant, model_spec
+from sympozium_controller.skills import Skill, check_tool_names, skill_participant, skills_of
+from sympozium_protocol.exits import Reason
+from sympozium_protocol.messages.spec import ApprovalSpec, NativeSpec, PolicySpec, RunSpec, ToolSpec
+from sympozium_protocol.policy import Subject, judge_subject
+
+NATIVE: Final = (
+    ToolSpec(name="read_file", effect="read"),
+    ToolSpec(name="write_file", effect="idempotent"),
+    ToolSpec(name="list_directory", effect="read"),
+    ToolSpec(name="fetch_url", effect="read"),
+)
+"""The tools inside the agent's own container."""
+
+
+def resolve(
+    objects: Objects,
+    packs: Mapping[str, SkillPack],
+    flags: Flags,
+    *,
+    run_id: str,
+    now: str,
+    facts: Mapping[str, str] | None = None,
+) -> RunSpec:
+    """The RunSpec of the one run that documents and flags mean.
+
+    ``packs`` are the shipped ones by name; ``now`` is UTC, RFC 3339; ``facts`` is what the agent is told of
+    where it runs. Raises Refused, whose reason is an exit code 10-19 and whose message names file and field.
+    """
+    chosen = choose(objects, flags)
+    _check_available(objects, chosen)
+    skills = skills_of(objects, packs, chosen)
+    check_tool_names(skills, (tool.name for tool in NATIVE))
+    policies = policies_of(objects, chosen, flags)
+    judged = tuple(policy_spec(policy) for policy in policies)
+    spec = chosen.instance.spec
+    return RunSpec(
+        run=run_id,
+        agent=chosen.instance.name,
+        namespace=chosen.namespace,
+        created=now,
+        system_prompt=_system_prompt(spec.system_prompt, skills),
+        input=chosen.run.spec.input,
+        model=model_spec(chosen, flags),
+        participants=(model_participant(), *(skill_participant(s) for s in skills if s.pack.spec.sidecar)),
+        native=NativeSpec(tools=_native(judged, {p.name: objects.origin(p) for p in policies})),
+        policies=judged,
+        limits=resolve_limits(
+            spec.limits, (chosen.run.spec.limits, *(p.spec.limits for p in policies)), chosen.flag_limits
+        ),
+        approval=ApprovalSpec(
+            somebody=flags.approve != "none", patience=spec.approval.patience, expiry=spec.approval.expiry
+        ),
+        facts={**(facts or {}), **_skill_facts(skills)},
+        packs={skill.pack.name: pack_digest(skill.pack) for skill in skills},
+    )
+
+
+def _check_available(objects: Objects, chosen: Chosen) -> None:
+    spec = chosen.instance.spec
+    if spec.memory.enabled:
+        why = "the memory is not available in this version; leave it out or set it to false"
+        raise Refused(Reason.Usage, chosen.instance_origin, "spec.memory.enabled", why)
+    for number, name in enumerate(spec.mcp_servers):
+        where = f"spec.mcpServers.{number}"
+        if objects.get(MCPServer, name, chosen.namespace) is None:
+            raise Refused(Reason.MissingReference, chosen.instance_origin, where, f"there is no MCPServer {name}")
+        raise Refused(Reason.Usage, chosen.instance_origin, where, "MCP servers are not available in this version")
+
+
+def _system_prompt(own: str, skills: Iterable[Skill]) -> str:
+    """A skill without a sidecar is no participant: its instructions are part of the prompt itself."""
+    told = (s for s in skills if s.pack.spec.sidecar is None and s.pack.spec.instructions.strip())
+    sections = (f"# Skill: {s.pack.name}\n{s.pack.spec.instructions.strip()}" for s in told)
+    return "\n\n".join(part for part in (own.strip(), *sections) if part)
+
+
+def _native(policies: tuple[PolicySpec, ...], origins: Mapping[str, Origin]) -> tuple[ToolSpec, ...]:
+    """Those that every policy allows. In the agent's container nobody can be asked, so ``ask`` is refused."""
+    offered = []
+    for tool in NATIVE:
+        found = judge_subject(Subject(tool.name, tool.effect, native=True), policies)
+        if found.decision == "ask":
+            why = f"{tool.name} runs inside the agent, where nobody can be asked; deny it or allow it"
+            raise Refused(Reason.PolicyUnsatisfiable, origins[found.by], "spec.requireApproval", why)
+        if found.decision == "allow":
+            offered.append(tool)
+    return tuple(offered)
+
+
+def _skill_facts(skills: Iterable[Skill]) -> dict[str, str]:
+    return {
+        f"parameters of {skill.pack.name}": ", ".join(f"{name}={value}" for name, value in skill.params.items())
+        for skill in skills
+        if skill.params
+    }

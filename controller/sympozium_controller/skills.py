@@ -1,0 +1,121 @@
+"""The skills of a run: packs by name, their participants, their parameters. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sympozium_controller.documents import Objects
+from sympozium_controller.errors import InvalidPack, Origin, Refused
+from sympozium_controller.flags import ON_COMMAND_LINE, Chosen
+from sympozium_controller.objects import SkillPack
+from sympozium_controller.packs import check_pack
+from sympozium_controller.providers import MODEL
+from sympozium_protocol.exits import Reason
+from sympozium_protocol.layout import RESERVED
+from sympozium_protocol.messages.spec import ParticipantSpec, ToolSpec
+from sympozium_protocol.policy import EXECUTE
+
+SHELL: Final = "shell"
+"""The pack that is there when no other skill brings a sidecar."""
+PARAMETER_PREFIX: Final = "PARAM_"
+"""Parameters have names of their own in a sidecar's environment: nobody sets PATH by one."""
+
+
+@dataclass(frozen=True)
+class Skill:
+    """One skill of a run. ``params``: variables of its sidecar, by name."""
+
+    pack: SkillPack
+    origin: Origin
+    params: dict[str, str] = field(default_factory=dict)
+
+
+def skills_of(objects: Objects, packs: Mapping[str, SkillPack], chosen: Chosen) -> tuple[Skill, ...]:
+    """Every skill that the instance or a flag names, and ``shell`` if none brings a sidecar. Raises Refused."""
+    spec = chosen.instance.spec
+    found: dict[str, Skill] = {}
+    for number, ref in enumerate(spec.skills):
+        name = ref.skill_pack_ref
+        by_flag = name in chosen.added_skills
+        origin, where = (ON_COMMAND_LINE, "--skill") if by_flag else (chosen.instance_origin, f"spec.skills.{number}")
+        if name in found:
+            raise Refused(Reason.InvalidDocument, origin, where, f"the skill {name} is named twice")
+        pack, pack_origin = _pack(objects, packs, chosen.namespace, name, origin, where)
+        found[name] = Skill(pack, pack_origin, _params(pack, ref.params, chosen, origin, where))
+    _check_config(chosen, found)
+    if not any(skill.pack.spec.sidecar for skill in found.values()):
+        pack, pack_origin = _pack(objects, packs, chosen.namespace, SHELL, ON_COMMAND_LINE, "--skill")
+        found[SHELL] = Skill(pack, pack_origin)
+    return tuple(found.values())
+
+
+def _pack(
+    objects: Objects, packs: Mapping[str, SkillPack], namespace: str, name: str, origin: Origin, where: str
+) -> tuple[SkillPack, Origin]:
+    if name in RESERVED or name == MODEL:
+        raise Refused(Reason.InvalidPack, origin, where, f"no skill may be named {name}: the pod has its own")
+    own = objects.get(SkillPack, name, namespace)
+    if own is not None:
+        pack_origin = objects.origin(own)
+        check_pack(own, str(pack_origin), "spec.")
+        return own, pack_origin
+    if name in packs:
+        return packs[name], Origin(f"skill pack {name}")
+    known = sorted({*packs, *(pack.name for pack in objects.all(SkillPack))})
+    why = f"there is no SkillPack {name}; known are {', '.join(known) or 'none'}"
+    raise Refused(Reason.MissingReference, origin, where, why)
+
+
+def _params(pack: SkillPack, stated: dict[str, Any], chosen: Chosen, origin: Origin, where: str) -> dict[str, str]:
+    for name in stated:
+        if name not in pack.spec.params:
+            known = ", ".join(pack.spec.params) or "none"
+            why = f"the skill {pack.name} has no such parameter; it has {known}"
+            raise Refused(Reason.InvalidDocument, origin, f"{where}.params.{name}", why)
+    config = chosen.instance.spec.skill_config.get(pack.name)
+    namespaces = {"namespaces": ",".join(config.namespaces)} if config and config.namespaces else {}
+    merged = {**namespaces, **pack.spec.params, **stated}
+    return {_variable(name): value if isinstance(value, str) else json.dumps(value) for name, value in merged.items()}
+
+
+def _variable(name: str) -> str:
+    return PARAMETER_PREFIX + re.sub(r"[^A-Za-z0-9]", "_", name).upper()
+
+
+def _check_config(chosen: Chosen, found: Mapping[str, Skill]) -> None:
+    for name in chosen.instance.spec.skill_config:
+        if name not in found:
+            why = "the instance has no such skill"
+            raise Refused(Reason.MissingReference, chosen.instance_origin, f"spec.skillConfig.{name}", why)
+
+
+def skill_participant(skill: Skill) -> ParticipantSpec:
+    """The skill as the agent and the gate know it."""
+    sidecar = skill.pack.spec.sidecar
+    assert sidecar is not None
+    command = () if sidecar.commands is None else (ToolSpec(name=EXECUTE, effect="write"),)
+    declared = (ToolSpec(name=tool.name, effect=tool.effect, timeout=tool.timeout) for tool in sidecar.tools)
+    return ParticipantSpec(
+        name=skill.pack.name,
+        role="skill",
+        tools=(*command, *declared),
+        instructions=skill.pack.spec.instructions,
+        commands=sidecar.commands,
+    )
+
+
+def check_tool_names(skills: Iterable[Skill], native: Iterable[str]) -> None:
+    """A tool's name belongs to one participant; ``execute_command`` alone is shared. Raises InvalidPack."""
+    owners = dict.fromkeys((*native, "complete"), "the agent itself")
+    for skill in skills:
+        for number, tool in enumerate(skill.pack.spec.sidecar.tools if skill.pack.spec.sidecar else ()):
+            where = f"sidecar.tools.{number}.name"
+            if tool.name in owners:
+                raise InvalidPack(str(skill.origin), where, f"{tool.name} is also a tool of {owners[tool.name]}")
+            if tool.name == EXECUTE:
+                raise InvalidPack(str(skill.origin), where, f"{EXECUTE} is declared by commands, not as a tool")
+            owners[tool.name] = f"the skill {skill.pack.name}"
