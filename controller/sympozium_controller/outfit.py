@@ -82,7 +82,8 @@ def _key(chosen: Chosen, known: Known) -> tuple[tuple[SecretEnv, ...], tuple[str
         return (SecretEnv(known.variable, provider.api_key_secret, API_KEY),), known.inherits
     if known.needs_key and (known.needs_url or not provider.base_url):
         return (SecretEnv(known.variable, FROM_ENVIRONMENT, API_KEY),), known.inherits
-    return (), (*known.inherits, known.variable) if provider.base_url and known.variable else known.inherits
+    # another server than the provider's own may want a key or none: the developer's is there if he set it
+    return (), (*known.inherits, known.variable) if known.needs_key else known.inherits
 
 
 def _skill(skill: Skill, objects: Objects, chosen: Chosen) -> SkillOutfit:

@@ -37,7 +37,7 @@ class Sidecar(Fields):
     """``commands`` absent: no execute_command; empty: any binary."""
 
     image: str = ""
-    commands: tuple[Annotated[str, Field(min_length=1)], ...] | None = None
+    commands: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$")], ...] | None = None
     tools: tuple[DeclaredTool, ...] = ()
     rbac: tuple[Rule, ...] = ()
     cluster_rbac: tuple[Rule, ...] = Field(default=(), alias="clusterRBAC")
