@@ -1,0 +1,26 @@
+"""Prints the table. Arguments name the parts: calls, size, whole, steps."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from bench.report import HEAD
+
+PARTS = ("calls", "size", "whole", "steps")
+
+
+def main() -> int:
+    chosen = sys.argv[1:] or PARTS
+    if unknown := [name for name in chosen if name not in PARTS]:
+        print(f"unknown part {unknown[0]}; there are: {', '.join(PARTS)}", file=sys.stderr)
+        return 10
+    print(HEAD)
+    for name in chosen:
+        for row in importlib.import_module(f"bench.{name}").rows():
+            print(row.text(), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
