@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sympozium_protocol.messages.base import JsonObject
+
+if TYPE_CHECKING:
+    from jsonschema_rs import Draft202012Validator
 
 
 def fault_of_arguments(arguments: JsonObject, schema: JsonObject) -> str | None:
@@ -10,10 +15,23 @@ def fault_of_arguments(arguments: JsonObject, schema: JsonObject) -> str | None:
 
     Raises ValueError when ``schema`` itself is none.
     """
-    import jsonschema_rs  # here: a program that is never called need not load it
-
-    error = next(iter(jsonschema_rs.Draft202012Validator(schema).iter_errors(arguments)), None)
+    error = next(iter(validator(schema).iter_errors(arguments)), None)
     if error is None:
         return None
     where = ".".join(str(part) for part in error.instance_path)
     return f"{where}: {error.message}" if where else str(error.message)
+
+
+def validator(schema: JsonObject) -> Draft202012Validator:
+    """Checks values against a JSON Schema (2020-12) that is whole in itself.
+
+    Raises ValueError when ``schema`` is none, or refers to anything outside itself: the library
+    would fetch that address or file for whoever wrote the schema.
+    """
+    import jsonschema_rs  # here: a program that is never called need not load it
+
+    return jsonschema_rs.Draft202012Validator(schema, retriever=_refuse)
+
+
+def _refuse(uri: str) -> JsonObject:
+    raise ValueError(f"refers to {uri}, which is outside the schema")
