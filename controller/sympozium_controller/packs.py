@@ -72,11 +72,11 @@ def _check_tool(tool: DeclaredTool, file: str, where: str) -> None:
         raise InvalidPack(file, f"{where}.argv.0", "must name a program")
     if tool.parameters.get("type") != "object":
         raise InvalidPack(file, f"{where}.parameters.type", "must be object")
-    import jsonschema_rs  # here: most packs declare no tools
+    from sympozium_protocol.participant.arguments import validator  # here: most packs declare no tools
 
     try:
-        jsonschema_rs.Draft202012Validator(tool.parameters)
-    except (ValueError, jsonschema_rs.ReferencingError) as error:
+        validator(tool.parameters)
+    except ValueError as error:
         why = str(getattr(error, "message", error)).splitlines()[0]
         raise InvalidPack(file, f"{where}.parameters", f"is no JSON Schema: {why}") from None
 

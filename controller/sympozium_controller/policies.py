@@ -25,7 +25,7 @@ BUILT_IN: Final[dict[str, Literal["Permissive", "Default", "Restrictive"]]] = {
 def policies_of(objects: Objects, chosen: Chosen, flags: Flags) -> tuple[SympoziumPolicy, ...]:
     """The strictest decides per call, so their order does not matter but for who is named. Raises Refused."""
     names = (
-        (chosen.instance.spec.policy or "default", chosen.instance_origin, "spec.policy"),
+        (chosen.instance.spec.policy or "default", chosen.instance_origin, "--policy" if chosen.own else "spec.policy"),
         (chosen.run.spec.policy, chosen.run_origin, "spec.policy"),
         (flags.policy, ON_COMMAND_LINE, "--policy"),
     )

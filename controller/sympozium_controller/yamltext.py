@@ -16,6 +16,8 @@ MAX_TEXT: Final = 1 << 20
 """Bytes of one file, as for every document of a run."""
 MAX_NODES: Final = 100_000
 MAX_DEPTH: Final = 64
+SHALLOW: Final = 4096
+"""Text this short cannot nest deeply enough to overflow the C stack of the library."""
 
 _TAG: Final = "tag:yaml.org,2002:"
 
@@ -34,9 +36,12 @@ def documents(source: str | bytes) -> Iterator[tuple[int, Any]]:
     """Each document of the text that is not empty, with its number. Raises BadYaml."""
     import yaml  # here: a run without files need not load it
 
-    loader = yaml.CSafeLoader(_text(source))
+    text = _text(source)
+    loader = yaml.CSafeLoader(text)
     number = 1
     try:
+        if len(text) > SHALLOW:
+            _check_depth(text)
         while loader.check_node():
             node = loader.get_node()
             value = _Reader(loader, number).value(node, "", 0) if node else None
@@ -62,6 +67,18 @@ def _text(source: str | bytes) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise BadYaml(1, "", f"line {line}: is not UTF-8") from None
+
+
+def _check_depth(text: str) -> None:
+    """The library composes nodes by recursion without a limit, but reports events without any."""
+    import yaml
+
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            line = event.start_mark.line + 1 if event.start_mark else 0
+            raise BadYaml(1, "", f"line {line}: nested too deeply")
 
 
 class _Reader:
