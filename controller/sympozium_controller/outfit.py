@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from sympozium_controller.choice import Chosen, choose
 from sympozium_controller.documents import Objects
 from sympozium_controller.errors import Origin, Refused
-from sympozium_controller.flags import Chosen, Flags, choose
+from sympozium_controller.flags import Flags
 from sympozium_controller.objects import Secret, SkillPack
 from sympozium_controller.objects.instance import ContainerResources
 from sympozium_controller.packs import pack_files

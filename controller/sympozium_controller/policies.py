@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from sympozium_controller.choice import Chosen
 from sympozium_controller.documents import Objects
 from sympozium_controller.errors import InvalidObject, Origin, Refused
-from sympozium_controller.flags import ON_COMMAND_LINE, Chosen, Flags
+from sympozium_controller.flags import ON_COMMAND_LINE, Flags
 from sympozium_controller.objects import Metadata, SympoziumPolicy
 from sympozium_controller.objects.policy import PolicyObjectSpec
 from sympozium_protocol.exits import Reason

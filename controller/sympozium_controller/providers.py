@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
+from sympozium_controller.choice import Chosen
 from sympozium_controller.errors import Origin, Refused, fault_of
-from sympozium_controller.flags import ON_COMMAND_LINE, Chosen, Flags, script_name
+from sympozium_controller.flags import ON_COMMAND_LINE, Flags
 from sympozium_controller.objects import Provider
-from sympozium_controller.yamltext import BadYaml, documents
+from sympozium_controller.scripts import script_of
 from sympozium_protocol.exits import Reason
-from sympozium_protocol.messages.script import Script
 from sympozium_protocol.messages.spec import ModelSpec, ParticipantSpec, Prices, ToolSpec
 
 MODEL: Final = "model"
@@ -100,7 +99,7 @@ def model_spec(chosen: Chosen, flags: Flags) -> ModelSpec:
         provider=known.gateway,
         model=provider.model or known.gateway,
         base_url=_base_url(chosen, flags, provider, known),
-        script=_script(options.pop("script", None), chosen, flags) if known.gateway == "scripted" else None,
+        script=script_of(options.pop("script", None), chosen, flags) if known.gateway == "scripted" else None,
         recording=_recording(chosen, flags) if known.gateway == "replay" else "",
         max_output_tokens=_count(options, "maxOutputTokens", chosen.instance_origin),
         context_tokens=_count(options, "contextTokens", chosen.instance_origin),
@@ -148,37 +147,3 @@ def _prices(options: dict[str, Any], origin: Origin) -> Prices | None:
     except ValidationError as error:
         where, why = fault_of(error)
         raise Refused(Reason.InvalidDocument, origin, f"spec.provider.options.prices.{where}", why) from None
-
-
-def _script(inline: Any, chosen: Chosen, flags: Flags) -> dict[str, Any]:
-    """The script of the flag, else of the instance's ``options.script``, else the one that is built in."""
-    if flags.script is not None:
-        return _checked(_parse(*flags.script), Origin(script_name(flags)), "")
-    if inline is not None:
-        return _checked(inline, chosen.instance_origin, "spec.provider.options.script")
-    return _checked(_parse("built-in script", default_script()), Origin("built-in script"), "")
-
-
-def default_script() -> str:
-    """What the scripted model plays when nothing else is said."""
-    return files("sympozium_controller").joinpath("default_script.yaml").read_text(encoding="utf-8")
-
-
-def _parse(file: str, text: str) -> Any:
-    try:
-        found = [value for _, value in documents(text)]
-    except BadYaml as fault:
-        raise Refused(Reason.InvalidScript, Origin(file), fault.field, fault.why) from None
-    if len(found) != 1:
-        raise Refused(Reason.InvalidScript, Origin(file), "", f"must hold one document, not {len(found)}")
-    return found[0]
-
-
-def _checked(value: Any, origin: Origin, path: str) -> dict[str, Any]:
-    try:
-        Script.model_validate_json(json.dumps(value), by_alias=True, by_name=False)
-    except ValidationError as error:
-        where, why = fault_of(error)
-        raise Refused(Reason.InvalidScript, origin, ".".join(part for part in (path, where) if part), why) from None
-    assert isinstance(value, dict)
-    return value

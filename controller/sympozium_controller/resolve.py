@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from sympozium_controller.choice import Chosen, choose
 from sympozium_controller.documents import Objects
 from sympozium_controller.errors import Origin, Refused
-from sympozium_controller.flags import Chosen, Flags, choose
+from sympozium_controller.flags import Flags
 from sympozium_controller.limits import resolve_limits
 from sympozium_controller.objects import MCPServer, SkillPack
 from sympozium_controller.packs import pack_digest

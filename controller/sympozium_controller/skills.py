@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from sympozium_controller.choice import Chosen
 from sympozium_controller.documents import Objects
 from sympozium_controller.errors import InvalidPack, Origin, Refused
-from sympozium_controller.flags import ON_COMMAND_LINE, Chosen
+from sympozium_controller.flags import ON_COMMAND_LINE
 from sympozium_controller.objects import SkillPack
 from sympozium_controller.packs import check_pack
 from sympozium_controller.providers import MODEL
