@@ -16,6 +16,7 @@ from sympozium_controller.policies import policies_of, policy_spec
 from sympozium_controller.providers import model_participant, model_spec
 from sympozium_controller.skills import Skill, check_tool_names, skill_participant, skills_of
 from sympozium_protocol.exits import Reason
+from sympozium_protocol.files import MAX_FILE
 from sympozium_protocol.messages.spec import ApprovalSpec, NativeSpec, PolicySpec, RunSpec, ToolSpec
 from sympozium_protocol.policy import Subject, judge_subject
 
@@ -49,7 +50,7 @@ def resolve(
     policies = policies_of(objects, chosen, flags)
     judged = tuple(policy_spec(policy) for policy in policies)
     spec = chosen.instance.spec
-    return RunSpec(
+    found = RunSpec(
         run=run_id,
         agent=chosen.instance.name,
         namespace=chosen.namespace,
@@ -69,6 +70,10 @@ def resolve(
         facts={**(facts or {}), **_skill_facts(skills)},
         packs={skill.pack.name: pack_digest(skill.pack) for skill in skills},
     )
+    if len(found.encode()) > MAX_FILE:
+        why = f"the run would be larger than {MAX_FILE >> 20} MiB: shorten the input, the prompts or the script"
+        raise Refused(Reason.InvalidDocument, chosen.run_origin, "spec.input", why)
+    return found
 
 
 def _check_available(objects: Objects, chosen: Chosen) -> None:

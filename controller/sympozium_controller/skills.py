@@ -24,6 +24,8 @@ SHELL: Final = "shell"
 """The pack that is there when no other skill brings a sidecar."""
 PARAMETER_PREFIX: Final = "PARAM_"
 """Parameters have names of their own in a sidecar's environment: nobody sets PATH by one."""
+MAX_PARAMETERS: Final = 32 << 10
+"""Characters of one skill's parameters: Linux takes 128 KiB in one variable, and UTF-8 needs up to four bytes each."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,11 @@ def _params(pack: SkillPack, stated: dict[str, Any], chosen: Chosen, origin: Ori
     config = chosen.instance.spec.skill_config.get(pack.name)
     namespaces = {"namespaces": ",".join(config.namespaces)} if config and config.namespaces else {}
     merged = {**namespaces, **pack.spec.params, **stated}
-    return {_variable(name): value if isinstance(value, str) else json.dumps(value) for name, value in merged.items()}
+    found = {_variable(name): value if isinstance(value, str) else json.dumps(value) for name, value in merged.items()}
+    if sum(map(len, found.values())) > MAX_PARAMETERS:
+        why = f"the parameters of {pack.name} are larger than {MAX_PARAMETERS >> 10} KiB together"
+        raise Refused(Reason.InvalidDocument, origin, f"{where}.params", why)
+    return found
 
 
 def _variable(name: str) -> str:

@@ -7,6 +7,7 @@ most MAX_NODES values. Errors name the line.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -119,14 +120,22 @@ class _Reader:
 
     def _scalar(self, node: ScalarNode, path: str) -> Any:
         kind = node.tag.removeprefix(_TAG)
+        if "\0" in node.value:
+            raise self._bad(node, path, "holds a NUL character")
         if kind in {"str", "timestamp", "value", "merge"}:  # a date is text: objects write times as text
             return node.value
         if kind in {"int", "float", "bool", "null"}:
-            try:
-                return self.loader.construct_object(node)
-            except ValueError:
-                raise self._bad(node, path, f"is no {kind}") from None
+            return self._number(node, path, kind)
         raise self._bad(node, path, f"has the tag {node.tag}, which is not allowed")
+
+    def _number(self, node: ScalarNode, path: str, kind: str) -> Any:
+        try:
+            value = self.loader.construct_object(node)
+        except ValueError:
+            raise self._bad(node, path, f"is no {kind}") from None
+        if kind == "float" and not isfinite(value):
+            raise self._bad(node, path, "must be a finite number")
+        return value
 
     def _bad(self, node: Node, path: str, why: str) -> BadYaml:
         return BadYaml(self.document, path.lstrip("."), f"{why} (line {node.start_mark.line + 1})")

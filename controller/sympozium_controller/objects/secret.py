@@ -13,9 +13,11 @@ from sympozium_controller.objects.base import Object
 
 def _decodes(text: str) -> str:
     try:
-        base64.b64decode("".join(text.split()), validate=True).decode()
+        decoded = base64.b64decode("".join(text.split()), validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         raise ValueError("must be base64 of UTF-8 text") from None
+    if "\0" in decoded:
+        raise ValueError("must hold no NUL character")
     return text
 
 
