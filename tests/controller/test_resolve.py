@@ -258,7 +258,8 @@ def test_nobody_to_ask_is_said(resolved: Resolve) -> None:
          "needs"),
         ([], {"input": "x" * (1 << 20)}, Reason.InvalidDocument, "spec.input", "larger than 1 MiB"),
         ([instance("{provider: {name: scripted}, skills: [{skillPackRef: k8s-ops, params: {cluster: "
-                   + "x" * 40000 + "}}]}"), ASKED], {}, Reason.InvalidDocument, "spec.skills.0.params", "larger than 32 KiB"),
+                   + "x" * 40000 + "}}]}"), ASKED], {}, Reason.InvalidDocument,
+         "spec.skills.0.params", "larger than 32 KiB"),
         ([], {"timeout": "soon", "input": "x"}, Reason.Usage, "--timeout", "duration"),
         ([], {"max_steps": -1, "input": "x"}, Reason.Usage, "--max-steps", "0 or more"),
         ([instance("{provider: {name: scripted}, memory: {enabled: true}}"), ASKED], {}, Reason.Usage,
