@@ -20,6 +20,8 @@ from sympozium_protocol.policy import EXECUTE
 PACK_FILE: Final = "pack.yaml"
 SKILL_FILE: Final = "SKILL.md"
 
+_PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+"""``{name}`` in a declared tool's argv or stdin stands for an argument."""
 _UNPRINTABLE: Final = re.compile("[\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -68,8 +70,8 @@ def check_pack(pack: SkillPack, file: str, prefix: str = "") -> None:
 
 
 def _check_tool(tool: DeclaredTool, file: str, where: str) -> None:
-    if not tool.argv[0]:
-        raise InvalidPack(file, f"{where}.argv.0", "must name a program")
+    if not tool.argv[0] or _PLACEHOLDER.search(tool.argv[0]):
+        raise InvalidPack(file, f"{where}.argv.0", "must name a program, which no argument may choose")
     if tool.parameters.get("type") != "object":
         raise InvalidPack(file, f"{where}.parameters.type", "must be object")
     from sympozium_protocol.participant.arguments import validator  # here: most packs declare no tools
@@ -79,6 +81,11 @@ def _check_tool(tool: DeclaredTool, file: str, where: str) -> None:
     except ValueError as error:
         why = str(getattr(error, "message", error)).splitlines()[0]
         raise InvalidPack(file, f"{where}.parameters", f"is no JSON Schema: {why}") from None
+    texts = {f"argv.{n}": text for n, text in enumerate(tool.argv)} | {"stdin": tool.stdin}
+    for field, text in texts.items():
+        for name in _PLACEHOLDER.findall(text):
+            if name not in tool.parameters.get("properties", {}):
+                raise InvalidPack(file, f"{where}.{field}", f"{{{name}}} is none of the tool's parameters")
 
 
 def pack_files(pack: SkillPack) -> tuple[tuple[str, str], ...]:
