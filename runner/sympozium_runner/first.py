@@ -14,12 +14,15 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
-from typing import Final, NoReturn, TypeAlias
 
 from sympozium_runner.seccomp import CannotLock, lock_network
 
-Program: TypeAlias = Callable[[], int]
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # the module typing is among what a bare process has not got
+    from collections.abc import Callable
+    from typing import Final, NoReturn, TypeAlias
+
+    Program: TypeAlias = Callable[[], int]
 
 RESTARTS: Final = 5
 """A program that a signal kills more often than this will be killed again."""

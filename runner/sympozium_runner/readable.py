@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LARGEST: Final = 4 << 20
 """Characters of the text; what comes after is left out."""
 
+QUOTE: Final = "> "
 _DEEPEST = 8
 """Levels of lists and quotations that are indented: a page can nest thousands."""
 
@@ -51,17 +52,20 @@ class Full(Exception):
 
 
 class Page:
-    """The text so far. What opens something (a heading, a link, an item) is written with its first word."""
+    """The text so far. Breaks, and what opens something (a heading, a link, an item), are written
+    with the next word, so that what is empty leaves no trace."""
 
     def __init__(self) -> None:
         self.out: list[str] = []
         self.size = 0
-        self.newlines = 2  # at the very beginning: nothing to break
+        self.breaks = 0
         self.space = False
         self.prefix: list[str] = []
+        self.written: list[str] = []
+        """The prefix of the line written last."""
         self.openers: list[str] = []
-        self.in_cell = 0
-        self.in_pre = 0
+        self.in_cell = False
+        self.in_pre = False
 
     def _put(self, text: str) -> None:
         self.out.append(text)
@@ -71,27 +75,29 @@ class Page:
 
     def line_break(self, count: int = 1) -> None:
         """At least ``count`` newlines before what comes; within a cell of a table a space does."""
-        if self.in_cell:
-            self.space = True
-            return
-        while self.newlines < count:
-            self._put("\n" if self.newlines == 0 else self._bare_prefix() + "\n")
-            self.newlines += 1
-        self.space = False
-
-    def _bare_prefix(self) -> str:
-        return "".join(self.prefix).rstrip()
+        self.space = self.in_cell
+        if not self.in_cell:
+            self.breaks = max(self.breaks, count)
 
     def _begin(self) -> None:
-        if self.newlines:
+        """Write what must stand before the next word."""
+        if self.breaks and self.out:
+            self._put("\n" + (self._between() + "\n") * (self.breaks - 1))
+        if self.breaks or not self.out:
             self._put("".join(self.prefix))
-            self.prefix = [part if part == "> " else " " * len(part) for part in self.prefix]
+            self.prefix = [part if part == QUOTE else " " * len(part) for part in self.prefix]
+            self.written = list(self.prefix)
         elif self.space:
             self._put(" ")
-        self.newlines, self.space = 0, False
-        for opener in self.openers:
+        self.breaks, self.space = 0, False
+        openers, self.openers = self.openers, []
+        for opener in openers:
             self._put(opener)
-        self.openers.clear()
+
+    def _between(self) -> str:
+        """How an empty line begins: by the quotations that the lines around it share."""
+        shared = [old for old, new in zip(self.written, self.prefix, strict=False) if old == new or old.isspace()]
+        return "".join(shared).rstrip()
 
     def raw(self, text: str) -> None:
         """Text that is there even when nothing follows."""
@@ -113,18 +119,15 @@ class Page:
             return
         words = _SPACE.sub(" ", text)
         if words.startswith(" "):
-            self.space = not self.newlines
-        words = words.strip(" ")
-        if words:
+            self.space = True
+        if words := words.strip(" "):
             self._begin()
             self._put(words.replace("|", "\\|") if self.in_cell else words)
             self.space = text[-1:].isspace()
 
     def _verbatim(self, text: str) -> None:
         for number, line in enumerate(text.split("\n")):
-            if number:
-                self._put("\n")
-                self.newlines = 1
+            self.breaks += number > 0
             if line:
                 self._begin()
                 self._put(line)
@@ -160,7 +163,7 @@ class Walker:
         elif tag == "li":
             end = self._enter_item()
         elif tag == "blockquote":
-            end = self._push_prefix("> ")
+            end = self._push_prefix(QUOTE)
         elif tag == "pre":
             end = self._enter_pre()
         elif tag == "code" and not page.in_pre:
@@ -195,7 +198,7 @@ class Walker:
 
     def _single(self, node: LexborNode, tag: str) -> None:
         if tag == "br":
-            self.page.line_break(min(self.page.newlines + 1, 2))
+            self.page.line_break(min(self.page.breaks + 1, 2))
         elif tag == "hr":
             self.page.raw("---")
         elif tag == "img" and (words := (node.attributes.get("alt") or "").strip()):
@@ -230,13 +233,13 @@ class Walker:
     def _enter_pre(self) -> bool:
         if self.page.in_cell or self.page.in_pre:
             return False
-        self.page.raw("```\n")
-        self.page.newlines = 1
-        self.page.in_pre += 1
+        self.page.raw("```")
+        self.page.line_break()
+        self.page.in_pre = True
         return True
 
     def _leave_pre(self) -> None:
-        self.page.in_pre -= 1
+        self.page.in_pre = False
         self.page.line_break()
         self.page.raw("```")
 
@@ -251,9 +254,9 @@ class Walker:
             return False
         if tag != "tr":
             self.tables[-1].cell(heading=tag == "th")
-            self.page.raw("| " if self.tables[-1].cells == 1 else " | ")
-            self.page.space = False
-            self.page.in_cell = 1
+            self.page.raw("|" if self.tables[-1].cells == 1 else " |")
+            self.page.space = True
+            self.page.in_cell = True
         return True
 
     def _leave_table(self, tag: str) -> None:
@@ -269,7 +272,7 @@ class Walker:
                     page.raw(rule)
             table.end_row()
         else:
-            page.in_cell = 0
+            page.in_cell = False
             page.space = False
 
 

@@ -11,7 +11,10 @@ import ctypes
 import errno
 import os
 import struct
-from typing import Final, NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # the module typing is among what a bare process has not got
+    from typing import Final
 
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_SET_SECCOMP = 22
@@ -40,21 +43,25 @@ class CannotLock(Exception):
     """The filter is not in force; the message says why."""
 
 
-class Machine(NamedTuple):
-    """The numbers that differ between architectures."""
+class Machine:
+    """The numbers that differ between architectures.
 
-    audit: int
-    socket: int
-    socketpair: int
-    ptrace: int
-    process_vm_writev: int
-    foreign: int
-    """Call numbers from here on belong to another calling convention; 0 = there is none."""
+    Call numbers from ``foreign`` on belong to another calling convention; 0 = there is none.
+    """
+
+    def __init__(
+        self, *, audit: int, socket: int, socketpair: int, ptrace: int, process_vm_writev: int, foreign: int
+    ) -> None:
+        self.audit = audit
+        self.foreign = foreign
+        self.sockets = (socket, socketpair)
+        """Allowed for AF_UNIX alone: their first argument decides."""
+        self.refused = (*_IO_URING, _PIDFD_GETFD, ptrace, process_vm_writev)
 
 
 MACHINES: Final = {
-    "x86_64": Machine(0xC000003E, 41, 53, 101, 311, _X32),
-    "aarch64": Machine(0xC00000B7, 198, 199, 117, 271, 0),
+    "x86_64": Machine(audit=0xC000003E, socket=41, socketpair=53, ptrace=101, process_vm_writev=311, foreign=_X32),
+    "aarch64": Machine(audit=0xC00000B7, socket=198, socketpair=199, ptrace=117, process_vm_writev=271, foreign=0),
 }
 
 
@@ -76,11 +83,11 @@ def program(machine: Machine) -> bytes:
     ]
     if machine.foreign:
         steps += [_step(_AT_LEAST, machine.foreign, no=1), _step(_RETURN, _KILL)]
-    for number in (*_IO_URING, _PIDFD_GETFD, machine.ptrace, machine.process_vm_writev):
+    for number in machine.refused:
         steps += [_step(_EQUAL, number, no=1), _step(_RETURN, _REFUSE)]
     steps += [
-        _step(_EQUAL, machine.socket, yes=2),
-        _step(_EQUAL, machine.socketpair, yes=1),
+        _step(_EQUAL, machine.sockets[0], yes=2),
+        _step(_EQUAL, machine.sockets[1], yes=1),
         _step(_RETURN, _ALLOW),
         _step(_LOAD, _ARG0_LOW),
         _step(_EQUAL, _AF_UNIX, no=1),
