@@ -250,11 +250,9 @@ class Directory:
     def touch(self, name: str) -> None:
         """Set the time of ``name`` to now, creating it."""
         try:
-            fd = os.open(name, _WRITE, 0o644, dir_fd=self.fd)
-            try:
-                os.utime(fd)
-            finally:
-                os.close(fd)
+            os.utime(name, dir_fd=self.fd, follow_symlinks=False)
+        except FileNotFoundError:
+            self.mark(name)
         except OSError as error:
             raise _write_fault(self.at(name), error) from None
 

@@ -52,14 +52,16 @@ class Watch:
         if self._fd >= 0:
             asyncio.get_running_loop().add_reader(self._fd, self._drain)
 
-    def add(self, directory: Directory, *, marks: bool = False) -> None:
-        """Pulse when a file is renamed into ``directory`` (``marks``: or created there, empty).
+    def add(self, directory: Directory, *, marks: bool = False, appended: bool = False) -> None:
+        """Pulse when a file is renamed into ``directory``.
 
-        A refusal is no error: the pace of rescanning stands in for it.
+        ``marks``: or created there, empty. ``appended``: or written to and closed. Nothing more is
+        asked for, since every event wakes the program. A refusal is no error: the pace of rescanning
+        stands in for it.
         """
         if self._fd < 0:
             return
-        mask = _IN_MOVED_TO | (_IN_CREATE if marks else _IN_CLOSE_WRITE)
+        mask = _IN_MOVED_TO | (_IN_CREATE if marks else 0) | (_IN_CLOSE_WRITE if appended else 0)
         self._libc.inotify_add_watch(self._fd, b"/proc/self/fd/%d" % directory.fd, mask)
 
     def _drain(self) -> None:

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 ID_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
 TOOL_PATTERN = r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$"
 DIGEST_PATTERN = r"^[0-9a-f]{64}$"
-TIME_PATTERN = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$"
+# not \d: to some engines, the one behind these models among them, that is a digit of any script
+TIME_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z$"
+
+
+def _finite(value: dict[str, Any]) -> dict[str, Any]:
+    """Refuses what would be written back as null, or read as another number elsewhere (1e999)."""
+    left: list[Any] = [value]
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            left.extend(part.values())
+        elif isinstance(part, list | tuple):
+            left.extend(part)
+        elif isinstance(part, float) and not math.isfinite(part):
+            raise ValueError("holds a number that is not finite")
+    return value
+
 
 Id: TypeAlias = Annotated[str, Field(pattern=ID_PATTERN)]
 ToolName: TypeAlias = Annotated[str, Field(pattern=TOOL_PATTERN)]
@@ -21,7 +38,7 @@ Count: TypeAlias = Annotated[int, Field(ge=0)]
 Seq: TypeAlias = Annotated[int, Field(ge=1, le=999_999_999)]
 Effect: TypeAlias = Literal["read", "idempotent", "write"]
 Json: TypeAlias = Any
-JsonObject: TypeAlias = dict[str, Any]
+JsonObject: TypeAlias = Annotated[dict[str, Any], AfterValidator(_finite)]
 
 
 class InvalidDocument(ValueError):
@@ -61,7 +78,7 @@ class Document(Wire):
         Raises InvalidDocument, which names the field and never repeats the input.
         """
         try:
-            found = cls.model_validate_json(data)
+            found = cls.model_validate_json(data, by_alias=True, by_name=False)
         except ValidationError as error:
             raise InvalidDocument(cls.__name__, explain(error)) from None
         for name in cls.stated:

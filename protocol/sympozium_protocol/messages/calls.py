@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, TypeAlias
+import json
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field
 
@@ -12,6 +13,7 @@ from sympozium_protocol.messages.base import (
     Document,
     Effect,
     Id,
+    InvalidDocument,
     JsonObject,
     Seconds,
     Time,
@@ -86,6 +88,22 @@ class Call(Document):
     timeout: Seconds | None = Field(
         default=None, gt=0, description="seconds, counted from start; absent: the RunSpec's for this tool"
     )
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """As any document; and no name twice, so that no two readers can find different calls in the same bytes."""
+        found = super().decode(data)
+        json.loads(data, object_pairs_hook=_named_once, parse_int=str, parse_float=str)
+        return found
+
+
+def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise InvalidDocument("Call", "a name stands twice in the same object")
+        found[name] = value
+    return found
 
 
 class Verdict(Document):

@@ -61,6 +61,6 @@ CONSOLE_ADAPTER: TypeAdapter[ConsoleDocument] = TypeAdapter(
 def decode_console(data: bytes) -> ConsoleDocument:
     """Read one console file. Raises InvalidDocument."""
     try:
-        return CONSOLE_ADAPTER.validate_json(data)
+        return CONSOLE_ADAPTER.validate_json(data, by_alias=True, by_name=False)
     except ValidationError as error:
         raise InvalidDocument("console document", explain(error)) from None

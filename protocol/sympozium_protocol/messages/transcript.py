@@ -148,7 +148,7 @@ MESSAGE_ADAPTER: TypeAdapter[Message] = TypeAdapter(
 def decode_message(data: bytes) -> Message:
     """Read one transcript file. Raises InvalidDocument."""
     try:
-        found = MESSAGE_ADAPTER.validate_json(data)
+        found = MESSAGE_ADAPTER.validate_json(data, by_alias=True, by_name=False)
     except ValidationError as error:
         raise InvalidDocument("Message", explain(error)) from None
     if "kind" not in found.model_fields_set:
