@@ -60,7 +60,17 @@ class Play:
 
     def command(self, *options: str, approve: str = "all") -> list[str]:
         directory = ["--dir", str(self.path / "run")]
-        return [str(SYMPOZIUM), "run", "what is so?", "--policy", "permissive", "--approve", approve, *directory, *options]
+        return [
+            str(SYMPOZIUM),
+            "run",
+            "what is so?",
+            "--policy",
+            "permissive",
+            "--approve",
+            approve,
+            *directory,
+            *options,
+        ]
 
     def env(self, **more: str) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
