@@ -1,0 +1,69 @@
+"""``sympozium``: parse, do, and turn whatever happened into one line and an exit code."""
+
+# the collector finds nothing to free while modules load, and costs a tenth of the start
+import gc
+
+gc.disable()
+
+import os  # noqa: E402
+import sys  # noqa: E402
+
+import typer  # noqa: E402
+
+from sympozium_cli.app import app  # noqa: E402
+
+_USAGE = 10
+_INTERNAL = 69
+_INTERRUPTED = 50
+
+
+def main() -> None:
+    """The console script."""
+    raise SystemExit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Do what the command line says; the exit code (``sympozium_protocol.exits``)."""
+    try:
+        code = typer.main.get_command(app).main(arguments, prog_name="sympozium", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except typer.TyperException as error:
+        return _fail(f"command line: {_message(error)}", _USAGE)
+    except (typer.Abort, KeyboardInterrupt):
+        return _fail("interrupted", _INTERRUPTED)
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001  the top of a program: whatever it is becomes a typed reason
+        return _failed(error)
+
+
+def _failed(error: Exception) -> int:
+    from sympozium_protocol.exits import Ended
+    from sympozium_protocol.files import FileFault
+    from sympozium_protocol.process import reason_for
+
+    if isinstance(error, Ended | FileFault):
+        reason, message = reason_for(error)
+        return _fail(message, int(reason))
+    import traceback
+
+    traceback.print_exception(error)
+    return _fail(f"{type(error).__name__}: {error}", _INTERNAL)
+
+
+def _message(error: Exception) -> str:
+    said = getattr(error, "format_message", lambda: str(error))()
+    return str(said)
+
+
+def _fail(message: str, code: int) -> int:
+    from sympozium_cli.terminal import visible
+
+    sys.stderr.write(f"error: {visible(message)}\n")
+    return code
+
+
+if __name__ == "__main__":
+    main()

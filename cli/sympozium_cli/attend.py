@@ -1,0 +1,210 @@
+"""A person's side of one run: start it, show it, pass on what he says, and tell how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sympozium_cli.launch.children import Children
+from sympozium_cli.launch.orphans import become_subreaper
+from sympozium_cli.launch.session import Ending, Launch, Session
+from sympozium_cli.outcome import Outcome, outcome_of
+from sympozium_cli.person import Mouth, whoami
+from sympozium_cli.rundir import ENDED_FILE, RunDirectory
+from sympozium_cli.terminal import Terminal, print_answer, print_json, visible
+from sympozium_cli.view.ask import Approve, answerer_of
+from sympozium_cli.view.events import Events
+from sympozium_cli.view.live import Live
+from sympozium_cli.view.present import Presenter
+from sympozium_controller.pod import Pod, SecretEnv
+from sympozium_controller.render.processes import Processes, render
+from sympozium_protocol import clock
+from sympozium_protocol.exits import Ended, Reason
+from sympozium_protocol.files import FileFault
+from sympozium_protocol.messages.result import RunResult
+from sympozium_protocol.messages.spec import RunSpec
+from sympozium_protocol.process import reason_for
+
+CANCEL_WITHIN = 30.0
+"""Seconds that an agent has to cancel cleanly: its own grace for calls is 5."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How this person wants to see and answer this run. ``approve`` is the effective one."""
+
+    approve: Approve
+    output: str
+    quiet: bool
+
+
+def rendered(pod: Pod, run: RunDirectory) -> Processes:
+    """The pod as processes of this installation. Raises Ended when a program of it is not installed."""
+    processes = render(pod, run.path, Path(sys.executable).parent)
+    for process in processes.programs:
+        if not os.access(process.argv[0], os.X_OK):
+            raise Ended(Reason.MissingReference, f"{process.argv[0]}: is not installed")
+    return processes
+
+
+def attend(
+    run: RunDirectory,
+    spec: RunSpec,
+    processes: Processes,
+    values: Mapping[SecretEnv, str],
+    lock: int,
+    wishes: Wishes,
+    terminal: Terminal,
+    *,
+    resumed: bool = False,
+) -> int:
+    """Be there for one run from start to end; the exit code."""
+    gc.freeze()  # what the imports made stays
+    gc.enable()
+    launch = Launch(run, processes, values, os.environ, lock, spec.model.participant)
+    _head(run, processes, terminal)
+    try:
+        ending = asyncio.run(_Attendance(launch, spec, wishes, terminal, resumed=resumed).run())
+    except OSError as error:
+        ending = Ending(
+            Reason.InternalError, f"{error.filename or 'launcher'}: {(error.strerror or str(error)).lower()}"
+        )
+    except FileFault as fault:
+        ending = Ending(*reason_for(fault))
+    with run.open_ipc() as ipc:
+        outcome = outcome_of(ipc, spec.run, ending)
+    _keep(run, outcome)
+    _tell(run, spec, outcome, wishes, terminal)
+    return int(outcome.reason)
+
+
+def _head(run: RunDirectory, processes: Processes, terminal: Terminal) -> None:
+    terminal.line(terminal.style(f"run {visible(run.name)}", "bold"))
+    names = ", ".join(found.name for found in processes.not_enforced)
+    if names:
+        terminal.line(terminal.style(f"not enforced for plain processes: {names}", "dim"))
+
+
+class _Attendance:
+    """The event loop's part: session, view and signals."""
+
+    def __init__(self, launch: Launch, spec: RunSpec, wishes: Wishes, terminal: Terminal, *, resumed: bool) -> None:
+        self._launch = launch
+        self._spec = spec
+        self._wishes = wishes
+        self._terminal = terminal
+        self._resumed = resumed
+        self._interrupts = 0
+
+    async def run(self) -> Ending:
+        """Raises OSError, FileFault."""
+        become_subreaper()
+        with self._launch.run.open_ipc() as ipc, Children() as children:
+            self._mouth = Mouth(ipc, whoami())
+            self._session = Session(self._launch, children, self._say)
+            self._listen()
+            session = asyncio.create_task(self._session.run())
+            live = self._view(Events(ipc, (p.name for p in self._spec.participants), self._spec.model.participant))
+            view = asyncio.create_task(live.follow())
+            try:
+                await asyncio.wait([session, view], return_when=asyncio.FIRST_COMPLETED)
+                if not session.done():
+                    self._view_failed(view)
+                return await session
+            finally:
+                live.over()
+                await asyncio.gather(view, return_exceptions=True)
+
+    def _view(self, events: Events) -> Live:
+        answerer = answerer_of(self._wishes.approve, self._mouth, self._terminal)
+        live = Live(events, Presenter(self._terminal), answerer)
+        if self._resumed:
+            live.catch_up()
+        return live
+
+    def _view_failed(self, view: asyncio.Task[None]) -> None:
+        """Nobody sees the run and nobody can be asked any more: suspend it, and say why."""
+        error = view.exception()
+        found = error if isinstance(error, Ended) else Ended(Reason.InternalError, f"{type(error).__name__}: {error}")
+        self._session.end(Ending(found.reason, found.message))
+
+    def _say(self, text: str) -> None:
+        self._terminal.line(self._terminal.style(f"! {visible(text)}", "yellow"))
+
+    def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, self._interrupt)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._suspend)
+
+    def _interrupt(self) -> None:
+        self._interrupts += 1
+        if self._interrupts > 1:
+            self._stop_hard()
+            return
+        self._terminal.always("cancelling; once more to stop at once")
+        try:
+            self._mouth.cancel("interrupted at the terminal")
+        except Ended as fault:
+            self._session.end(Ending(fault.reason, fault.message))
+        asyncio.get_running_loop().call_later(CANCEL_WITHIN, self._stop_hard)
+
+    def _stop_hard(self) -> None:
+        self._session.end(Ending(Reason.Cancelled, "stopped at once", at_once=True))
+
+    def _suspend(self) -> None:
+        self._session.end(Ending(Reason.Suspended, "told to stop; sympozium resume goes on with it"))
+
+
+def _keep(run: RunDirectory, outcome: Outcome) -> None:
+    """The launcher's own account of the end, for ``runs list``. The run is over even if it cannot be written."""
+    value = {"reason": outcome.reason.name, "message": outcome.message}
+    try:
+        with run.open() as directory:
+            directory.replace(ENDED_FILE, json.dumps(value).encode() + b"\n")
+    except (FileFault, Ended):
+        return
+
+
+def _tell(run: RunDirectory, spec: RunSpec, outcome: Outcome, wishes: Wishes, terminal: Terminal) -> None:
+    if outcome.reason is not Reason.Completed:
+        said = f"{outcome.reason.name}: {visible(outcome.message)}" if outcome.message else outcome.reason.name
+        terminal.always(terminal.style(f"error: {said}", "red"))
+    usage = outcome.result.usage if outcome.result else None
+    if usage:
+        tokens = f"{usage.input_tokens} + {usage.output_tokens} tokens"
+        terminal.line(
+            terminal.style(f"{usage.model_calls} model calls, {usage.tool_calls} tool calls, {tokens}", "dim")
+        )
+    terminal.line(f"{outcome.reason.phase}; the run is kept in {visible(str(run.path))}")
+    if wishes.output == "json":
+        print_json(result_value(spec, outcome))
+    elif outcome.answer is not None:
+        print_answer(outcome.answer)
+
+
+def result_value(spec: RunSpec, outcome: Outcome) -> object:
+    """The RunResult as JSON, with the whole answer in it; one of our own making where the agent left none."""
+    result = outcome.result or RunResult(
+        run=spec.run,
+        phase=outcome.reason.phase,  # type: ignore[arg-type]
+        reason=outcome.reason.name,
+        message=outcome.message,
+        start_time=spec.created,
+        completion_time=clock.utc(max(clock.seconds(spec.created), _now())),
+    )
+    value = result.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return value if outcome.answer is None else {**value, "output": outcome.answer}
+
+
+def _now() -> float:
+    import time
+
+    return time.time()

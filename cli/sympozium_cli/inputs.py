@@ -1,0 +1,103 @@
+"""From the command line's words and the files that it names to something that can be launched."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sympozium_cli.packs import shipped
+from sympozium_cli.podfile import Saved, sources_of
+from sympozium_controller.assemble import assemble
+from sympozium_controller.documents import Objects, parse
+from sympozium_controller.flags import Flags
+from sympozium_controller.outfit import outfit, secret_values, secrets_of
+from sympozium_controller.pod import Pod, SecretEnv
+from sympozium_controller.resolve import resolve
+from sympozium_protocol.exits import Ended, Reason
+from sympozium_protocol.files import MAX_FILE
+from sympozium_protocol.messages.spec import RunSpec
+
+YAML: Sequence[str] = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A run that can be launched. ``values`` are secret: they go into environments and nowhere else."""
+
+    spec: RunSpec
+    saved: Saved
+    values: Mapping[SecretEnv, str]
+
+
+def prepare(files: Sequence[str], flags: Flags, *, run_id: str, now: str) -> Prepared:
+    """Raises Ended with a reason 10-19 and a message that names file and field."""
+    objects = parse([(str(path), read(path)) for path in expand(files)])
+    packs = shipped()
+    spec = resolve(objects, packs, flags, run_id=run_id, now=now, facts=facts())
+    pod = assemble(spec, outfit(objects, packs, flags))
+    check_size(pod)
+    values = secret_values(objects, spec.namespace, secrets_of(pod), os.environ)
+    return Prepared(spec, _saved(objects, spec, pod, files, flags), values)
+
+
+def _saved(objects: Objects, spec: RunSpec, pod: Pod, files: Sequence[str], flags: Flags) -> Saved:
+    absolute = {str(path): str(path.absolute()) for path in expand(files)}
+    return Saved(pod, spec.namespace, sources_of(objects, spec.namespace, secrets_of(pod), absolute), flags.approve)
+
+
+def expand(files: Sequence[str]) -> Iterator[Path]:
+    """The files that ``-f`` names; a directory stands for the YAML files in it."""
+    for name in files:
+        path = Path(name)
+        if path.is_dir():
+            yield from sorted(inside for inside in path.iterdir() if inside.suffix in YAML)
+        else:
+            yield path
+
+
+def read(path: Path) -> bytes:
+    """A file that the person named. Raises Ended (InvalidDocument)."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Ended(Reason.InvalidDocument, f"{path}: {(error.strerror or str(error)).lower()}") from None
+
+
+def script(path: str) -> tuple[str, str]:
+    """``--script FILE`` as name and text. Raises Ended (InvalidScript)."""
+    try:
+        return path, Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise Ended(Reason.InvalidScript, f"{path}: {(error.strerror or str(error)).lower()}") from None
+    except UnicodeDecodeError:
+        raise Ended(Reason.InvalidScript, f"{path}: is not UTF-8") from None
+
+
+def input_text(word: str | None) -> str:
+    """INPUT; ``-`` is standard input. Raises Ended (Usage)."""
+    if word is None:
+        return ""
+    try:
+        text = sys.stdin.buffer.read().decode() if word == "-" else word
+        text.encode()
+    except UnicodeError:
+        raise Ended(Reason.Usage, "command line: INPUT: is not UTF-8") from None
+    if not text.strip():
+        raise Ended(Reason.Usage, "command line: INPUT: is empty")
+    return text
+
+
+def facts() -> dict[str, str]:
+    """What the agent is told of where it runs."""
+    system = os.uname()
+    return {"machine": f"{system.sysname} {system.machine}, plain processes of the user's own computer"}
+
+
+def check_size(pod: Pod) -> None:
+    """Programs read at most so much. Raises Ended (Usage)."""
+    if len(pod.run) > MAX_FILE:
+        why = f"the run would have {len(pod.run)} bytes; at most {MAX_FILE} are read"
+        raise Ended(Reason.Usage, f"command line: INPUT: {why} (input, instructions and script together)")

@@ -1,0 +1,160 @@
+"""One run, from the first program's start to the last one's end. What goes on in it is read elsewhere, from files."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from sympozium_cli.launch.children import Child, Children
+from sympozium_cli.launch.environment import environment_of
+from sympozium_cli.launch.restarts import Restart, after_agent, after_end, how
+from sympozium_cli.launch.stopping import stop, sweep_all
+from sympozium_cli.rundir import RunDirectory
+from sympozium_controller.pod import SecretEnv
+from sympozium_controller.render.processes import Process, Processes
+from sympozium_protocol.exits import Reason
+
+AGENT: Final = "agent"
+BRIDGE: Final = "bridge"
+
+AGENT_GRACE: Final = 12.0
+"""Seconds from SIGTERM to SIGKILL: the agent's first process gives its program 10 of them."""
+PARTICIPANT_GRACE: Final = 2.0
+BRIDGE_GRACE: Final = 5.0
+"""The gate makes safe what the agent left: a slow disk takes a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What is to be started, and where."""
+
+    run: RunDirectory
+    processes: Processes
+    values: Mapping[SecretEnv, str]
+    outside: Mapping[str, str]
+    lock: int
+    first: str
+    """The program that is started before all others: the one whose start takes longest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why the session ended. ``agent``: the exit code of the agent, if it ended by itself or in its grace."""
+
+    reason: Reason | None = None
+    message: str = ""
+    agent: int | None = None
+    at_once: bool = False
+    """Stop with SIGKILL."""
+
+
+class Session:
+    """Starts the pod, restarts what dies, and stops all of it when the agent has ended or somebody says so."""
+
+    def __init__(self, launch: Launch, children: Children, say: Callable[[str], None]) -> None:
+        self._launch = launch
+        self._children = children
+        self._say = say
+        self._living: dict[str, Child] = {}
+        self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+
+    def end(self, ending: Ending) -> None:
+        """End the session; the first word counts."""
+        if not self._ending.done():
+            self._ending.set_result(ending)
+
+    async def run(self) -> Ending:
+        """Raises OSError when a program cannot be started at all. Nothing is left behind in any case."""
+        keepers: list[asyncio.Task[None]] = []
+        ending = Ending(at_once=True)
+        try:
+            for process in in_order(self._launch.processes.programs, self._launch.first):
+                self._start(process)
+                keepers.append(asyncio.create_task(self._keep(process)))
+            ending = await self._ending
+        finally:
+            for keeper in keepers:
+                keeper.cancel()
+            ending = await self._stop(ending)
+        return ending
+
+    def _start(self, process: Process) -> None:
+        launch = self._launch
+        environment = environment_of(process, launch.values, launch.outside, os.getpid())
+        log = launch.run.log_of(process.name)
+        self._living[process.name] = self._children.spawn(process, environment, log, launch.lock)
+
+    async def _keep(self, process: Process) -> None:
+        """Watch one program for as long as the session lasts."""
+        restarts = 0
+        while True:
+            code = await self._living[process.name].ended
+            await sweep_all(lambda: self._children.pids)
+            following = self._follows(process.name, code, restarts)
+            if following is None:
+                return
+            await asyncio.sleep(following.delay)
+            restarts += 1
+            try:
+                self._start(process)
+            except OSError as error:
+                self.end(Ending(Reason.InternalError, f"{process.argv[0]}: {(error.strerror or '').lower()}"))
+                return
+
+    def _follows(self, name: str, code: int, restarts: int) -> Restart | None:
+        decided = after_agent(code, restarts) if name == AGENT else after_end(code, restarts, bridge=name == BRIDGE)
+        if isinstance(decided, Restart):
+            self._say(f"{name} {how(code)}; started again")
+            return decided
+        if name == AGENT:
+            self.end(Ending(agent=code))
+            return None
+        log = self._launch.run.log_of(name)
+        self._say(f"{name} {how(code)}; it is not started again (see {log})")
+        if decided.reason:
+            self.end(Ending(decided.reason, f"{name} {how(code)}; {last_words(log)}"))
+        return None
+
+    async def _stop(self, ending: Ending) -> Ending:
+        """The agent, the participants side by side, the gate last, and whatever they left."""
+        agent = self._living.pop(AGENT, None)
+        bridge = self._living.pop(BRIDGE, None)
+        others = list(self._living.values())
+        now = ending.at_once
+        if agent and not agent.ended.done():
+            await stop(agent, 0.0 if now else AGENT_GRACE)
+            ending = Ending(ending.reason, ending.message, agent.ended.result(), now)
+        await asyncio.gather(*(stop(child, 0.0 if now else PARTICIPANT_GRACE) for child in others))
+        if bridge:
+            await stop(bridge, 0.0 if now else BRIDGE_GRACE)
+        left = await sweep_all(lambda: self._children.pids)
+        if left:
+            self._say(f"{left} processes of this run could not be ended")
+        return ending
+
+
+def in_order(programs: tuple[Process, ...], first: str) -> list[Process]:
+    """``first``, then the agent, then the rest: who takes longest to be ready is started earliest."""
+    rank = {first: 0, AGENT: 1, BRIDGE: 2}
+    return sorted(programs, key=lambda process: rank.get(process.name, 3))
+
+
+def last_words(log: os.PathLike[str]) -> str:
+    """The last line of a program's log that gives a reason, for a person."""
+    import json
+
+    try:
+        with open(log, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - 16384))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    for line in reversed(lines):
+        try:
+            return str(json.loads(line)["message"])[:1000]
+        except (ValueError, LookupError, TypeError):
+            continue
+    return lines[-1][:1000] if lines else ""

@@ -1,0 +1,115 @@
+"""One run's directory on a laptop: where it lies, what it holds, who holds its lock.
+
+DIR/{ipc, workspace, packs/<name>, tmp/<program>, logs/<program>.log, pod.json, ended.json, lock}.
+It is made for this user alone (0700), always kept, and named at the end.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sympozium_protocol.exits import Ended, Reason
+from sympozium_protocol.files import Directory, FileFault, open_root
+from sympozium_protocol.ids import is_id
+
+POD_FILE: Final = "pod.json"
+ENDED_FILE: Final = "ended.json"
+"""How the launcher saw the run end; the agent's own account is agent/result.json."""
+LOCK_FILE: Final = "lock"
+LOGS: Final = "logs"
+MODE: Final = 0o700
+
+
+def runs_root() -> Path:
+    """Where runs lie by default."""
+    state = os.environ.get("XDG_STATE_HOME", "")
+    base = Path(state) if os.path.isabs(state) else Path.home() / ".local" / "state"
+    return base / "sympozium" / "runs"
+
+
+def new_run_id(now: float) -> str:
+    """A run's name: its time (UTC), so that names sort, and some chance."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{secrets.token_hex(2)}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """Paths below one run's directory, which is absolute."""
+
+    path: Path
+
+    @property
+    def ipc(self) -> Path:
+        return self.path / "ipc"
+
+    @property
+    def name(self) -> str:
+        """RUN as other commands take it: a name below the default place, else the directory."""
+        return self.path.name if self.path.parent == runs_root() else str(self.path)
+
+    def log_of(self, program: str) -> Path:
+        return self.path / LOGS / f"{program}.log"
+
+    def open(self) -> Directory:
+        """Raises Ended (RunNotFound)."""
+        return _opened(self.path)
+
+    def open_ipc(self) -> Directory:
+        """Raises Ended (RunNotFound)."""
+        return _opened(self.ipc)
+
+    def make(self) -> None:
+        """Make the directory itself, which must not be there or be empty. Raises Ended (Usage), OSError."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(mode=MODE)
+        except FileExistsError:
+            if not self.path.is_dir() or any(self.path.iterdir()):
+                raise Ended(Reason.Usage, f"--dir: {self.path} is there already and is not empty") from None
+            self.path.chmod(MODE)
+
+    def lock(self) -> int:
+        """The lock, held by whoever has this descriptor open. Raises Ended (RunLocked), OSError."""
+        fd = os.open(self.path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            raise Ended(Reason.RunLocked, f"{self.name}: programs of this run are still there") from None
+        return fd
+
+    def live(self) -> bool:
+        """Does a program of this run still hold the lock?"""
+        try:
+            fd = os.open(self.path / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(fd)
+        return False
+
+
+def _opened(path: Path) -> Directory:
+    try:
+        return open_root(path)
+    except FileFault as fault:
+        raise Ended(Reason.RunNotFound, str(fault)) from None
+
+
+def find(run: str) -> RunDirectory:
+    """The run that RUN names: below the default place, or a directory. Raises Ended (RunNotFound)."""
+    named = runs_root() / run
+    path = named if is_id(run) and named.is_dir() else Path(run).absolute()
+    if not (path / "ipc" / "run" / "run.json").exists():
+        raise Ended(Reason.RunNotFound, f"{run}: is no run, neither below {runs_root()} nor as a directory")
+    return RunDirectory(Path(os.path.realpath(path)))

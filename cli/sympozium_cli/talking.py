@@ -1,0 +1,86 @@
+"""What a person says to a run from another terminal: send, approve, deny, cancel."""
+
+from __future__ import annotations
+
+from sympozium_cli.person import Mouth, whoami
+from sympozium_cli.rundir import RunDirectory, find
+from sympozium_cli.terminal import standard_error, visible
+from sympozium_protocol import layout
+from sympozium_protocol.exits import Ended, Reason
+from sympozium_protocol.files import Directory, FileFault
+from sympozium_protocol.ids import is_id
+from sympozium_protocol.messages.base import InvalidDocument
+from sympozium_protocol.messages.calls import Question, Verdict
+from sympozium_protocol.process import read_run
+
+
+def send(name: str, text: str) -> None:
+    """Raises Ended."""
+    if not text.strip() or len(text) > 256 * 1024:
+        raise Ended(Reason.Usage, "command line: TEXT: must have 1 to 262144 characters")
+    _unfinished(find(name)).send(text)
+
+
+def cancel(name: str, reason: str) -> None:
+    """Raises Ended."""
+    _unfinished(find(name)).cancel(reason)
+
+
+def answer(name: str, call: str, *, allow: bool, reason: str = "") -> None:
+    """Answer the open question about ``call``, for exactly the bytes that the gate read. Raises Ended."""
+    run = find(name)
+    mouth = _unfinished(run)
+    with run.open_ipc() as ipc:
+        question = open_question(ipc, call)
+    mouth.answer(question.participant, question.id, question.digest, allow=allow, reason=reason)
+
+
+def _unfinished(run: RunDirectory) -> Mouth:
+    """The mouth of a run that can still hear. Raises Ended (RunFinished)."""
+    ipc = run.open_ipc()
+    with ipc.open((layout.AGENT,)) as agent:
+        if agent.has(layout.RESULT_FILE):
+            raise Ended(Reason.RunFinished, f"{run.name}: has ended")
+    if not run.live():
+        note = f"{run.name} is not running: it hears this when it is resumed"
+        standard_error().line(visible(note))
+    return Mouth(ipc, whoami())
+
+
+def open_question(ipc: Directory, call: str) -> Question:
+    """The question about ``call`` that has no verdict yet. Raises Ended (MissingReference)."""
+    names = [participant.name for participant in read_run(ipc).participants]
+    still_open: list[str] = []
+    for participant in names:
+        for question in _questions(ipc, participant):
+            verdict = _verdict(ipc, question)
+            if question.id == call and verdict:
+                raise Ended(Reason.MissingReference, f"{call}: is answered already: {verdict.reason}")
+            if question.id == call:
+                return question
+            still_open += [] if verdict else [question.id]
+    said = f"open are: {', '.join(still_open)}" if still_open else "none is open"
+    raise Ended(Reason.MissingReference, f"{call}: there is no such question; {said}")
+
+
+def _questions(ipc: Directory, participant: str) -> list[Question]:
+    found = []
+    with ipc.open(layout.questions(participant)) as place:
+        for name in sorted(place.names()):
+            try:
+                data = place.read(name)
+                found += [Question.decode(data)] if data is not None else []
+            except (FileFault, InvalidDocument):  # the gate reports what it cannot use; here it is no question
+                continue
+    return [q for q in found if q.participant == participant]
+
+
+def _verdict(ipc: Directory, question: Question) -> Verdict | None:
+    if not is_id(question.id):
+        return None
+    with ipc.open(layout.verdicts(question.participant)) as place:
+        try:
+            data = place.read(f"{question.id}.json")
+            return Verdict.decode(data) if data is not None else None
+        except (FileFault, InvalidDocument) as fault:
+            raise Ended(Reason.InvalidRun, str(fault)) from None

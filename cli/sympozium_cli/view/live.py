@@ -1,0 +1,72 @@
+"""The live view of one run: shows what happens, and sees to it that every question is answered."""
+
+from __future__ import annotations
+
+from sympozium_cli.view.ask import Answerer
+from sympozium_cli.view.events import Asked, Event, Events, Judged, Spoilt
+from sympozium_cli.view.present import Presenter
+from sympozium_protocol.files import FileFault
+from sympozium_protocol.waiting import Pace, Watch
+
+
+class Live:
+    """Follows one run until it is told that the run is over. Make it within a running event loop."""
+
+    def __init__(self, events: Events, presenter: Presenter, answerer: Answerer) -> None:
+        self._events = events
+        self._presenter = presenter
+        self._answerer = answerer
+        self._over = False
+        self._watch = Watch()
+        self._faults: set[str] = set()
+
+    def over(self) -> None:
+        """The run has ended: look once more, and stop."""
+        self._over = True
+        self._watch.pulse()
+
+    def catch_up(self) -> None:
+        """Pass over what is there already (a resumed run's past), but for questions without an answer."""
+        unanswered: dict[tuple[str, str], Asked] = {}
+        for event in self._events.new():
+            if isinstance(event, Asked):
+                unanswered[event.question.participant, event.question.id] = event
+            elif isinstance(event, Judged):
+                unanswered.pop((event.verdict.participant, event.verdict.id), None)
+        for asked in unanswered.values():
+            self._take(asked)
+
+    async def follow(self) -> None:
+        """Until ``over``."""
+        self._events.watch(self._watch)
+        pace = Pace(self._watch)
+        try:
+            while not self._over:
+                if self._look():
+                    pace.active()
+                if not self._over:
+                    await pace.wait()
+            self._look()
+        finally:
+            self._answerer.close()
+            self._watch.close()
+
+    def _look(self) -> bool:
+        found = False
+        streaming = self._presenter.terminal.interactive and not self._answerer.asking
+        try:
+            for event in self._events.new(streaming=streaming):
+                found = True
+                self._take(event)
+        except FileFault as fault:  # a view that sees nothing must not end the run
+            if str(fault) not in self._faults:
+                self._faults.add(str(fault))
+                self._presenter.show(Spoilt(str(fault)))
+        return found
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, Judged):
+            self._answerer.settled(event.verdict)
+        self._presenter.show(event)
+        if isinstance(event, Asked):
+            self._answerer.ask(event.question)
