@@ -30,10 +30,17 @@ class Children:
         self._groups: dict[int, str] = {}
         adopt_orphans()
         asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._look)
+        self._idle: list[Group] = [Group()]
 
-    def new_group(self, mark: str) -> Group:
-        """Raises OSError."""
-        group = Group()
+    def take_group(self, mark: str) -> Group:
+        """An empty group for a call. Raises OSError."""
+        while self._idle:
+            group = self._idle.pop()
+            if group.healthy():
+                break
+            group.close()
+        else:
+            group = Group()
         self._groups[group.pid] = mark
         return group
 
@@ -56,9 +63,13 @@ class Children:
 
     async def end(self, group: Group) -> None:
         """Kill what a call left behind, in its group and out of it. The call's main process has ended."""
-        if self._strangers():
-            group.signal(signal.SIGKILL)
-            await self._sweep(self._groups[group.pid], group.pid)
+        if not self._strangers():
+            # nothing but the leader is in it, so the next call can have it: making one costs half a spawn
+            self._groups.pop(group.pid)
+            self._idle.append(group)
+            return
+        group.signal(signal.SIGKILL)
+        await self._sweep(self._groups[group.pid], group.pid)
         self._close(group)
 
     def end_now(self, group: Group) -> None:
@@ -80,7 +91,9 @@ class Children:
 
     def _strangers(self) -> list[int]:
         """Children that we did not start: what commands left to us."""
-        return [pid for pid in own_children() if pid not in self._waiting and pid not in self._groups]
+        idle = {group.pid for group in self._idle}
+        own = (self._waiting, self._groups, idle)
+        return [pid for pid in own_children() if not any(pid in ours for ours in own)]
 
     def _kill_strangers(self, mark: str, group: int) -> bool:
         """One round; is there anything that must still die?"""

@@ -41,7 +41,7 @@ class Command:
 async def run_command(command: Command, context: Context, children: Children, mark: str, limit: float) -> Result:
     """Run it to its end, at most ``limit`` seconds. Raises Withdrawn before it began, and CancelledError
     after it is stopped, with what it wrote in ``context.partial``."""
-    group = children.new_group(mark)
+    group = children.take_group(mark)
     try:
         context.start(process_group=group.pid, process_start=group.start, boot_id=boot_id() or None)
         running = _Running(command, context, children, group, mark)
@@ -61,6 +61,8 @@ class _Running:
         self.context = context
         self.children = children
         self.group = group
+        self.over = False
+        """Is nothing of it left? From then on the group may be another call's."""
         self.capture = Capture()
         self.unsent = bytearray()
         self.timer: asyncio.TimerHandle | None = None
@@ -75,15 +77,19 @@ class _Running:
             done, _ = await asyncio.wait([self.exited], timeout=limit)
             if not done:
                 await self._stop()
-            await self.children.end(self.group)
+            await self._end()
             return self._result(None if done else limit)
         except asyncio.CancelledError:
             await self._stop()
-            await self.children.end(self.group)
+            await self._end()
             self._leave_partial()
             raise
         finally:
             self._close()
+
+    async def _end(self) -> None:
+        await self.children.end(self.group)
+        self.over = True
 
     async def _stop(self) -> None:
         """TERM, a moment, KILL."""
@@ -147,7 +153,8 @@ class _Running:
         return {"exitCode": shown, "duration": seconds, "outputBytes": self.capture.size}
 
     def _close(self) -> None:
-        self.children.end_now(self.group)
+        if not self.over:
+            self.children.end_now(self.group)
         if self.timer is not None:
             self.timer.cancel()
         self.loop.remove_reader(self.pipe)

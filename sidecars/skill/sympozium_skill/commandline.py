@@ -64,6 +64,7 @@ class _Check:
         self.substitutions: set[int] = set()
         self.quoted: list[tuple[int, int]] = []
         self.strings: list[tuple[int, int]] = []
+        self.live: list[tuple[int, int]] = []
         self.heredocs = 0
         self.end = 0
 
@@ -192,9 +193,9 @@ class _Check:
         ends = next((child for child in node.children if child.type == "heredoc_end"), None)
         if last is None or ends is None or ends.start_point[0] != last or ends.start_point[1] != 0:
             raise Refused(f"the here-document does not end with a line {wanted}")
-        if found[1] is None:
-            body = next(child for child in node.children if child.type == "heredoc_body")
-            self.quoted.append((body.start_byte, body.end_byte))
+        begins = len("\n".join(lines[:first]).encode())
+        body = (begins, begins + len("\n".join(["", *lines[first:last]]).encode()))
+        (self.quoted if found[1] is None else self.live).append(body)
 
     def _heredoc_body(self, node: Node) -> None:
         # the parser gives a body's plain text no name of its own
@@ -216,14 +217,16 @@ class _Check:
         """Whatever looks like a substitution must have been taken for one, or stand where bash reads none."""
         for found in grammar.SUBSTITUTION.finditer(self.source):
             at = found.start()
-            if at in self.substitutions or any(start <= at < end for start, end in self.quoted):
-                continue
-            if found[0] in (b"<(", b">(") and any(start <= at < end for start, end in self.strings):
-                continue
-            raise Refused(f"it is not clear what {found[0].decode()} at byte {at} does; put such text in single quotes")
+            if at not in self.substitutions and (_within(at, self.live) or not self._is_text(at, found[0])):
+                raise Refused(
+                    f"it is not clear what {found[0].decode()} at byte {at} does; put such text in single quotes"
+                )
         for found in grammar.NAMED_DESCRIPTOR.finditer(self.source):
-            if not any(start <= found.start() < end for start, end in self.quoted + self.strings):
+            if not _within(found.start(), self.quoted + self.strings + self.live):
                 raise Refused("put a blank between } and a redirection")
+
+    def _is_text(self, at: int, sign: bytes) -> bool:
+        return _within(at, self.quoted) or (sign in (b"<(", b">(") and _within(at, self.strings))
 
 
 _LOOKS: Final = {
@@ -242,6 +245,10 @@ _LOOKS: Final = {
     "ansi_c_string": _Check._raw,
     "string": _Check._string,
 }
+
+
+def _within(at: int, spans: list[tuple[int, int]]) -> bool:
+    return any(start <= at < end for start, end in spans)
 
 
 def _why(kind: str) -> str:

@@ -50,6 +50,11 @@ class Group:
         found = stat_of(self.pid)
         self.start = found.start if found else 0
 
+    def healthy(self) -> bool:
+        """Does its leader still wait? A command may have killed or stopped it."""
+        found = stat_of(self.pid)
+        return found is not None and found.state in "SRD"
+
     def signal(self, number: int) -> None:
         """To every process of the group; the leader heeds SIGKILL alone."""
         with suppress(ProcessLookupError):
