@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 from sympozium_controller.errors import InvalidPack
 from sympozium_controller.objects import SkillPack
 from sympozium_controller.packs import PACK_FILE, SKILL_FILE, parse_pack
+from sympozium_protocol.exits import Ended, Reason
 
 
 class Packs(Mapping[str, SkillPack]):
@@ -49,6 +50,8 @@ def _text(file: Path) -> str:
 
 
 def shipped() -> Packs:
-    """Those of the checkout that this package lies in, else those installed beside the interpreter."""
-    checkout = Path(__file__).resolve().parents[2] / "sidecars" / "packs"
-    return Packs(checkout if checkout.is_dir() else Path(sys.prefix) / "share" / "sympozium" / "packs")
+    """Those of the package ``sympozium_packs``, which holds data and no code."""
+    found = find_spec("sympozium_packs")
+    if found is None or not found.submodule_search_locations:
+        raise Ended(Reason.InternalError, "the package sympozium-packs is not installed")
+    return Packs(Path(next(iter(found.submodule_search_locations))))

@@ -82,7 +82,7 @@ class Events:
 
     def watch(self, watch: Watch) -> None:
         watch.add(self._transcript.directory)
-        watch.add(self._progress)
+        watch.add(self._progress, appended=True)
         for lane in self.lanes:
             watch.add(lane.questions.directory)
             watch.add(lane.verdicts.directory)

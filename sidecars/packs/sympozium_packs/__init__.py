@@ -1,0 +1,1 @@
+"""Skill packs: one folder each, with pack.yaml and SKILL.md. Data; no code lives here."""
