@@ -2,7 +2,7 @@
 
 ``SYMPOZIUM_FAILPOINT=name@FILE`` kills the program with SIGKILL the first time that it passes
 ``name``; creating FILE (exclusively) is what makes it the first. ``name#3@FILE``: the third time
-in one life.
+in one life. ``model/name@FILE``: only the program with that SYMPOZIUM_PARTICIPANT.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ def failpoint(name: str) -> None:
         return
     wanted, _, path = _WANTED.partition("@")
     wanted, _, count = wanted.partition("#")
+    program, _, wanted = wanted.rpartition("/")
+    if program and program != os.environ.get("SYMPOZIUM_PARTICIPANT"):
+        return
     _passed[name] += 1
     if name != wanted or _passed[name] != int(count or 1):
         return

@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from sympozium_protocol.exits import Reason
+from tests.pod.play import Play, Run
+from tests.support.ipc import soon
+
 STEPS = 3
+ONCE = ("ready", "before-result", "result")
 FAILPOINTS = [
     *(("agent", name) for name in ("before-message", "message", "before-call", "call", "before-result", "result")),
     *(("bridge", name) for name in ("before-durable", "before-verdict", "verdict")),
@@ -32,42 +37,41 @@ def plan(path: Path) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize("nth", [1, 2, 3])
-@pytest.mark.parametrize(("program", "failpoint"), FAILPOINTS, ids=lambda value: str(value))
+@pytest.mark.parametrize(("program", "failpoint"), FAILPOINTS, ids=str)
 def test_a_program_killed_in_the_run_is_restarted_and_nothing_happens_twice(
-    program: str, failpoint: str, nth: int, play, effects: Callable[[], list[str]], tmp_path: Path
+    program: str, failpoint: str, nth: int, play: Play, effects: Callable[[], list[str]], tmp_path: Path
 ) -> None:
-    run = play.run(
-        "--script",
-        str(play.script(plan(tmp_path))),
-        SYMPOZIUM_FAILPOINT=f"{failpoint}#{nth}@{tmp_path}/killed",
-        SYMPOZIUM_FAILPOINT_PROGRAM=program,
-    )
-    if nth == 1 or failpoint not in ("ready", "before-result", "result"):
+    script = str(play.script(plan(tmp_path)))
+    run = play.run("--script", script, SYMPOZIUM_FAILPOINT=f"{program}/{failpoint}#{nth}@{tmp_path}/killed")
+    if nth == 1 or failpoint not in ONCE:
         assert (tmp_path / "killed").exists(), "the failpoint was never passed"
     assert run.code == 0, run.err
     check(run, effects())
 
 
-@pytest.mark.parametrize("kill", ["agent", "bridge", "shell", "model"])
-def test_a_run_whose_launcher_died_is_resumed_to_the_same_end(
-    kill: str, play, effects: Callable[[], list[str]], tmp_path: Path
+@pytest.mark.parametrize(
+    "place",
+    ["agent/call#3", "agent/message#5", "bridge/verdict#3", "shell/started#2", "shell/effect#2", "model/started#2"],
+)
+def test_a_run_whose_launcher_died_too_is_resumed_to_the_same_end(
+    place: str, play: Play, effects: Callable[[], list[str]], tmp_path: Path
 ) -> None:
-    failpoint = {"agent": "call#3", "bridge": "verdict#3", "shell": "started#2", "model": "started#2"}[kill]
-    first = play.run(
-        "--script",
-        str(play.script(plan(tmp_path))),
-        SYMPOZIUM_FAILPOINT=f"{failpoint}@{tmp_path}/killed",
-        SYMPOZIUM_FAILPOINT_PROGRAM=kill,
-        SYMPOZIUM_FAILPOINT_LAUNCHER="die",
-    )
-    assert first.code != 0
-    assert not (first.directory / "ipc/agent/result.json").exists()
-    run = play.resume()
+    killed = tmp_path / "killed"
+    command = play.command("--script", str(play.script(plan(tmp_path))))
+    launcher = play.start(command, SYMPOZIUM_FAILPOINT=f"{place}@{killed}")
+    soon(killed.exists, "the failpoint is passed")
+    launcher.kill()
+    launcher.wait()
+    run = soon(lambda: not_locked(play.resume()), "the programs of the dead launcher end")
     assert run.code == 0, run.err
     check(run, effects())
 
 
-def check(run, effects: list[str]) -> None:
+def not_locked(run: Run) -> Run | None:
+    return None if run.code == Reason.RunLocked else run
+
+
+def check(run: Run, effects: list[str]) -> None:
     """Every effect at most once; those whose answer was ok exactly once; the model read every outcome."""
     outcomes = [answer.outcome for answer in run.answers]
     assert len(outcomes) == STEPS
