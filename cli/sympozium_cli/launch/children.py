@@ -18,20 +18,30 @@ class Child:
     def __init__(self, name: str, popen: subprocess.Popen[bytes]) -> None:
         self.name = name
         self.pid = popen.pid
-        self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        """Its exit code; negative: the signal that killed it."""
+        self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._popen = popen
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code, negative for the signal that killed it; None while it lives."""
+        return self._ended.result() if self._ended.done() else None
+
+    async def end(self, within: float | None = None) -> int | None:
+        """Wait for its end, at most ``within`` seconds; its code."""
+        # wait, not await: who is cancelled while he waits must not cancel the future for everybody
+        await asyncio.wait([self._ended], timeout=within)
+        return self.code
 
     def signal(self, number: int) -> None:
         """Send a signal, unless it has been reaped (its id may be another's by then)."""
-        if not self.ended.done():
+        if self.code is None:
             os.kill(self.pid, number)
 
     def reaped(self, status: int) -> None:
         code = os.waitstatus_to_exitcode(status)
         self._popen.returncode = code  # so that subprocess does not wait for it as well
-        if not self.ended.done():
-            self.ended.set_result(code)
+        if not self._ended.done():
+            self._ended.set_result(code)
 
 
 class Children:

@@ -91,7 +91,8 @@ class Session:
         """Watch one program for as long as the session lasts."""
         restarts = 0
         while True:
-            code = await self._living[process.name].ended
+            code = await self._living[process.name].end()
+            assert code is not None
             await sweep_all(lambda: self._children.pids)
             following = self._follows(process.name, code, restarts)
             if following is None:
@@ -124,9 +125,9 @@ class Session:
         bridge = self._living.pop(BRIDGE, None)
         others = list(self._living.values())
         now = ending.at_once
-        if agent and not agent.ended.done():
+        if agent and agent.code is None:
             await stop(agent, 0.0 if now else AGENT_GRACE)
-            ending = Ending(ending.reason, ending.message, agent.ended.result(), now)
+            ending = Ending(ending.reason, ending.message, agent.code, now)
         await asyncio.gather(*(stop(child, 0.0 if now else PARTICIPANT_GRACE) for child in others))
         if bridge:
             await stop(bridge, 0.0 if now else BRIDGE_GRACE)

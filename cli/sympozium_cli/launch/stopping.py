@@ -18,13 +18,13 @@ SWEEP_EVERY: Final = 0.005
 
 async def stop(child: Child, grace: float) -> None:
     """Returns when the child has ended. ``grace`` 0: SIGKILL at once."""
-    if child.ended.done():
+    if child.code is not None:
         return
     if grace:
         child.signal(signal.SIGTERM)
-        await asyncio.wait([child.ended], timeout=grace)
+        await child.end(grace)
     child.signal(signal.SIGKILL)
-    await asyncio.wait([child.ended])
+    await child.end()
 
 
 async def sweep_all(programs: Callable[[], frozenset[int]]) -> int:
