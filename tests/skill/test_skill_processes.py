@@ -97,6 +97,13 @@ def test_a_timeout_stops_the_command_and_keeps_what_it_wrote(make: Make) -> None
     assert reply.details["exitCode"] == 128 + signal.SIGKILL
 
 
+def test_a_shorter_timeout_among_the_arguments_is_heeded(make: Make) -> None:
+    ops = make([])
+    ops.ipc.send("1-1", ops.name, "execute_command", arguments={"command": "echo begun; sleep 1000", "timeout": 0.3})
+    reply = ops.reply("1-1")
+    assert (reply.outcome, text_of(reply)) == ("error", "begun\n[stopped: it did not end within 0.3 s]")
+
+
 def test_term_lets_a_command_clean_up(make: Make) -> None:
     ops = make([])
     reply = ops.run("trap 'echo cleaned > cleaned; exit 1' TERM; echo begun; sleep 1000 & wait", timeout=0.5)

@@ -62,11 +62,10 @@ class Ipc:
         aside.write_bytes(data)
         aside.rename(self.path.joinpath(*where))
 
-    def send(
-        self, call_id: str, participant: str, tool: str, *, timeout: float | None = None, **arguments: object
-    ) -> None:
-        """A call, and the verdict that allows it."""
-        call = Call(id=call_id, participant=participant, tool=tool, arguments=arguments, timeout=timeout)
+    def send(self, call_id: str, participant: str, tool: str, *, timeout: float | None = None, **more: object) -> None:
+        """A call with the arguments ``more`` (or in it ``arguments``), and the verdict that allows it."""
+        arguments = more.pop("arguments", more)
+        call = Call(id=call_id, participant=participant, tool=tool, arguments=arguments, timeout=timeout)  # type: ignore[arg-type]
         data = call.encode()
         self.put(data, *layout.calls(participant), f"{call_id}.json")
         verdict = Verdict(

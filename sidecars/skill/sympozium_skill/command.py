@@ -38,8 +38,8 @@ class Command:
     stdin: bytes = b""
 
 
-async def run_command(command: Command, context: Context, children: Children, mark: str, limit: float) -> Result:
-    """Run it to its end, at most ``limit`` seconds. Raises Withdrawn before it began, and CancelledError
+async def run_command(command: Command, context: Context, children: Children, mark: str, limit: float | None) -> Result:
+    """Run it to its end, at most ``limit`` seconds if any. Raises Withdrawn before it began, and CancelledError
     after it is stopped, with what it wrote in ``context.partial``."""
     group = children.take_group(mark)
     try:
@@ -72,7 +72,7 @@ class _Running:
         self.exited = children.ended(self.process.pid)
         self.loop.add_reader(self.pipe, self._read)
 
-    async def to_the_end(self, limit: float) -> Result:
+    async def to_the_end(self, limit: float | None) -> Result:
         try:
             done, _ = await asyncio.wait([self.exited], timeout=limit)
             if not done:

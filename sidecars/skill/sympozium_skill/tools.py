@@ -135,11 +135,11 @@ async def _run(program: str, argv: tuple[str, ...], stdin: bytes, call: Call, co
         directory = open_workdir(shop.workspace, str(wanted.get("workdir", "")))
     except BadDirectory as fault:
         return Result.error(f"Not run: {fault}.")
-    limit = float(wanted.get("timeout", context.timeout))
+    seconds = float(wanted.get("timeout", context.timeout))
+    # serve watches context.timeout; only a shorter one is ours to watch
+    limit = seconds if seconds < context.timeout else None
     command = Command(program, argv, shop.environment, directory, stdin)
     try:
-        # serve watches context.timeout; a shorter one of the call's own is ours to watch
-        longest = context.timeout + 60
-        return await run_command(command, context, shop.children, shop.mark(call, context), min(limit, longest))
+        return await run_command(command, context, shop.children, shop.mark(call, context), limit)
     finally:
         os.close(directory)
