@@ -1,0 +1,93 @@
+"""README and examples say only what is so: every command in them that needs no key is run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+EXPECTED = {"04-limits": 42}
+"""Exit codes of examples that show how a run is ended."""
+
+
+def commands(document: Path) -> Iterator[str]:
+    """The command lines of a document's sh blocks."""
+    for block in BLOCK.findall(document.read_text()):
+        yield from (line.strip() for line in block.splitlines() if line.strip() and not line.startswith("#"))
+
+
+def run(command: str, path: Path) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "XDG_STATE_HOME": str(path)}
+    return subprocess.run(
+        ["bash", "-c", command],
+        cwd=ROOT,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+EXAMPLES = sorted(p for p in (ROOT / "examples").glob("0*") if p.is_dir())
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_every_example_runs_as_its_readme_says(example: Path, tmp_path: Path) -> None:
+    for command in commands(example / "README.md"):
+        assert command.startswith("sympozium run ")
+        done = run(command.split(";")[0], tmp_path)
+        assert done.returncode == EXPECTED.get(example.name, 0), done.stderr
+        if done.returncode == 0:
+            assert done.stdout.strip()
+
+
+def test_the_readme_runs_what_needs_no_key(tmp_path: Path) -> None:
+    wanted = [c for c in commands(ROOT / "README.md") if runs_here(c)]
+    assert len(wanted) >= 3
+    for command in wanted:
+        done = run(command.replace(".venv/bin/", ""), tmp_path)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+def runs_here(command: str) -> bool:
+    """Neither what needs a key or a server, nor the placeholders, nor make (which runs these tests)."""
+    words = shlex.split(command, comments=True)
+    if words[0] in ("make", "export") or "RUN" in words or "--provider" in words:
+        return False
+    return words[0].startswith(".venv/bin/")
+
+
+def test_the_sidecar_in_the_readme_is_the_one_that_is_tested() -> None:
+    script = (ROOT / "examples/bash-sidecar/sidecar.sh").read_text()
+    assert f"```bash\n{script}```" in (ROOT / "README.md").read_text()
+
+
+DOCUMENTS = sorted(
+    path
+    for pattern in ("*.md", "*/README.md", "*/*/README.md", "docs/**/*.md")
+    for path in ROOT.glob(pattern)
+    if ".venv" not in path.parts
+)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_between_documents_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
+        if not target.startswith("http"):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_make_help_lists_every_target_that_the_readme_names() -> None:
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for target in re.findall(r"make ([a-z]+)", (ROOT / "README.md").read_text()):
+        assert f"make {target}" in listed
