@@ -10,7 +10,7 @@ import pytest
 
 from sympozium_protocol.exits import Reason
 from tests.pod.play import Play, Run
-from tests.support.ipc import soon
+from tests.support.scratch import soon
 
 STEPS = 3
 ONCE = ("ready", "before-result", "result")

@@ -24,7 +24,7 @@ from sympozium_protocol.messages import (
     ToolSpec,
     Verdict,
 )
-from tests.support.ipc import NOW, Ipc, make_ipc, run_spec, soon
+from tests.support.scratch import NOW, Ipc, make_ipc, run_spec, soon
 
 OPS = "ops"
 PACK = {

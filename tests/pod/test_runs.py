@@ -14,7 +14,7 @@ from sympozium_protocol.clock import utc
 from sympozium_protocol.exits import Reason
 from sympozium_protocol.messages import Cancel, FollowUp, InboundMessage, TextPart
 from tests.pod.play import SYMPOZIUM, Play
-from tests.support.ipc import NOW, soon
+from tests.support.scratch import NOW, soon
 
 
 def command(line: str, save: str = "r", **more: object) -> dict[str, object]:

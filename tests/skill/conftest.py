@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sympozium_protocol.messages import BlobPart, ParticipantSpec, Reply, Started, TextPart, ToolSpec
-from tests.skill.scratch import make_ipc, run_spec, soon
+from tests.support.scratch import make_ipc, run_spec, soon
 
 
 class Sidecar:

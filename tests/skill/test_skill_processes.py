@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.skill.conftest import Make, gone, text_of
-from tests.skill.scratch import soon
+from tests.support.scratch import soon
 
 
 def test_a_command_answers_with_its_output_exit_code_and_size(make: Make) -> None:
