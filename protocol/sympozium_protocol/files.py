@@ -105,16 +105,18 @@ class Directory:
         """As ``open``, creating what is missing (mode 0700 less umask)."""
         here = self.open(())
         for name in place:
-            try:
-                os.mkdir(name, 0o700, dir_fd=here.fd)
-            except FileExistsError:
-                pass
-            except OSError as error:
-                raise _write_fault(here.at(name), error) from None
-            deeper = here.open((name,))
-            here.close()
-            here = deeper
+            with here:
+                here = here._make_one(name)
         return here
+
+    def _make_one(self, name: str) -> Directory:
+        try:
+            os.mkdir(name, 0o700, dir_fd=self.fd)
+        except FileExistsError:
+            pass
+        except OSError as error:
+            raise _write_fault(self.at(name), error) from None
+        return self.open((name,))
 
     def names(self) -> list[str]:
         """Its entries but those with a dot-name, in no order."""
@@ -394,10 +396,10 @@ def _file_type(mode: int) -> str:
 
 
 def _directory_fault(path: str, error: OSError) -> FileFault:
-    if error.errno == errno.ELOOP:
-        return BadFile(path, "is a symbolic link")
-    if error.errno in (errno.ENOTDIR, errno.ENOENT):
-        return BadFile(path, "is not a directory" if error.errno == errno.ENOTDIR else "is not there")
+    if error.errno in (errno.ENOTDIR, errno.ELOOP):  # either, for a link: kernels differ
+        return BadFile(path, "is not a directory, but a file or a link")
+    if error.errno == errno.ENOENT:
+        return BadFile(path, "is not there")
     return CannotRead(path, _why(error))
 
 

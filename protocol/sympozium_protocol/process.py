@@ -13,21 +13,25 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Coroutine, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sympozium_protocol.clock import utc
 from sympozium_protocol.exits import Ended, Reason
-from sympozium_protocol.files import BadFile, CannotWrite, Directory, DiskFull, FileFault, digest, open_root
+from sympozium_protocol.files import BadFile, Directory, DiskFull, FileFault, digest, open_root
 from sympozium_protocol.layout import RUN, RUN_FILE
+from sympozium_protocol.ledger import OverLimit
 from sympozium_protocol.messages.base import InvalidDocument
 from sympozium_protocol.messages.spec import RunSpec
 
 _PR_SET_PDEATHSIG = 1
+_own_process: ContextVar[bool] = ContextVar("_own_process", default=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +120,20 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> int:
 async def _until_signal(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     task = asyncio.current_task()
     assert task is not None
+    _own_process.set(True)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     await main()
+
+
+def end_within(seconds: float) -> None:
+    """End this program after so many seconds, whatever still runs in it: a coroutine that does not let itself be
+    cancelled, or a thread, would otherwise keep it. Does nothing in a process that is not ``run``'s own.
+    """
+    if _own_process.get():
+        timer = threading.Timer(seconds, os._exit, (int(Reason.Suspended),))
+        timer.daemon = True
+        timer.start()
 
 
 def report(error: BaseException) -> int:
@@ -145,6 +160,6 @@ def reason_for(fault: Ended | FileFault) -> tuple[Reason, str]:
         return fault.reason, fault.message
     if isinstance(fault, DiskFull):
         return Reason.DiskFull, str(fault)
-    if isinstance(fault, CannotWrite):
-        return Reason.StorageFailed, str(fault)
+    if isinstance(fault, OverLimit):
+        return Reason.DiskLimit, str(fault)
     return Reason.StorageFailed, str(fault)

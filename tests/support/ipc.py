@@ -1,100 +1,112 @@
-"""A scratch ipc directory, and the hands of the agent and the gate in it: what a participant is tested against."""
+"""An ipc directory for tests: made as the launcher makes it, written as agent and gate write it."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from sympozium_protocol import layout
-from sympozium_protocol.clock import utc
-from sympozium_protocol.files import digest
+from sympozium_protocol.files import digest, open_root
 from sympozium_protocol.messages import (
     Call,
+    Manifest,
     ModelSpec,
     ParticipantSpec,
     PolicySpec,
     Reply,
     RunSpec,
-    Started,
+    ToolSpec,
     Verdict,
 )
 
 T = TypeVar("T")
-NOW = 1_800_000_000.0
+NOW = "2026-11-20T09:30:00.000Z"
+PATIENCE = 20.0
+"""Seconds after which a wait fails: far more than anything takes."""
 
 
-def run_spec(*participants: ParticipantSpec, **changes: object) -> RunSpec:
-    """A RunSpec with what must be in one; everything is allowed."""
+def run_spec(participant: str = "subject", *tools: ToolSpec, **changes: object) -> RunSpec:
+    """A run of one participant."""
     fields: dict[str, object] = {
         "run": "r1",
-        "agent": "a",
-        "created": utc(NOW),
+        "agent": "tester",
+        "created": NOW,
         "input": "x",
-        "model": ModelSpec(provider="scripted", model="m"),
-        "participants": participants,
-        "policies": (PolicySpec(name="permissive", template="Permissive"),),
+        "model": ModelSpec(provider="scripted", model="none"),
+        "participants": (ParticipantSpec(name=participant, tools=tools),),
+        "policies": (PolicySpec(name="p", template="Permissive"),),
         **changes,
     }
     return RunSpec(**fields)  # type: ignore[arg-type]
 
 
-def make_ipc(path: Path, spec: RunSpec) -> Ipc:
-    """Every directory of the run, and its run.json."""
+def make_ipc(path: Path, spec: RunSpec) -> dict[str, str]:
+    """Create the directories and run.json below ``path``; the environment of a program of that run."""
     for place in layout.places(tuple(p.name for p in spec.participants)):
         path.joinpath(*place).mkdir(parents=True, exist_ok=True)
-    ipc = Ipc(path, spec)
-    ipc.put(spec.encode(), *layout.RUN, layout.RUN_FILE)
-    return ipc
+    data = spec.encode()
+    open_root(path).open(layout.RUN).write(layout.RUN_FILE, data)
+    return {
+        "SYMPOZIUM_IPC": str(path),
+        "SYMPOZIUM_PARTICIPANT": spec.participants[0].name if spec.participants else "",
+        "SYMPOZIUM_RUN_DIGEST": digest(data),
+    }
 
 
-class Ipc:
-    """Writes what the agent and the gate would write, and reads what the participant wrote."""
-
-    def __init__(self, path: Path, spec: RunSpec) -> None:
-        self.path = path
-        self.spec = spec
-
-    def put(self, data: bytes, *where: str) -> None:
-        """Make a file appear whole."""
-        aside = self.path / ".aside"
-        aside.write_bytes(data)
-        aside.rename(self.path.joinpath(*where))
-
-    def send(self, call_id: str, participant: str, tool: str, *, timeout: float | None = None, **more: object) -> None:
-        """A call with the arguments ``more`` (or in it ``arguments``), and the verdict that allows it."""
-        arguments = more.pop("arguments", more)
-        call = Call(id=call_id, participant=participant, tool=tool, arguments=arguments, timeout=timeout)  # type: ignore[arg-type]
-        data = call.encode()
-        self.put(data, *layout.calls(participant), f"{call_id}.json")
-        verdict = Verdict(
-            id=call_id, participant=participant, decision="allow", digest=digest(data), by="test", time=utc(NOW)
-        )
-        self.put(verdict.encode(), *layout.verdicts(participant), f"{call_id}.json")
-
-    def withdraw(self, call_id: str, participant: str) -> None:
-        self.path.joinpath(*layout.withdrawn(participant), call_id).touch()
-
-    def started(self, call_id: str, participant: str) -> Started | None:
-        file = self.path.joinpath(*layout.started(participant), call_id)
-        return Started.decode(file.read_bytes()) if file.exists() else None
-
-    def reply(self, call_id: str, participant: str) -> Reply | None:
-        file = self.path.joinpath(*layout.replies(participant), f"{call_id}.json")
-        return Reply.decode(file.read_bytes()) if file.exists() else None
-
-    def blob(self, name: str, participant: str) -> bytes:
-        return self.path.joinpath(*layout.blobs(participant), name).read_bytes()
+def write_call(
+    path: Path, call_id: str, tool: str, participant: str = "subject", timeout: float | None = None, **arguments: object
+) -> bytes:
+    """Write a Call as the agent does; its bytes."""
+    data = Call(id=call_id, participant=participant, tool=tool, arguments=arguments, timeout=timeout).encode()
+    open_root(path).open(layout.calls(participant)).write(f"{call_id}.json", data)
+    return data
 
 
-def soon(probe: Callable[[], T | Literal[False] | None], what: str, within: float = 30.0) -> T:
-    """What ``probe`` finds, looked for until it is there; the deadline only ends a test that hangs."""
-    until = time.monotonic() + within
-    while True:
-        found = probe()
-        if found:
-            return found
-        if time.monotonic() > until:
-            raise AssertionError(f"not within {within:g} s: {what}")
-        time.sleep(0.005)
+def write_verdict(path: Path, call_id: str, data: bytes, participant: str = "subject", *, deny: bool = False) -> None:
+    """Write a Verdict over ``data`` as the gate does."""
+    verdict = Verdict(
+        id=call_id,
+        participant=participant,
+        decision="deny" if deny else "allow",
+        digest=digest(data),
+        by="test",
+        time=NOW,
+    )
+    open_root(path).open(layout.verdicts(participant)).write(f"{call_id}.json", verdict.encode())
+
+
+def send(
+    path: Path, call_id: str, tool: str, participant: str = "subject", timeout: float | None = None, **arguments: object
+) -> None:
+    """A Call and its verdict."""
+    write_verdict(path, call_id, write_call(path, call_id, tool, participant, timeout, **arguments), participant)
+
+
+def withdraw(path: Path, call_id: str, participant: str = "subject") -> None:
+    open_root(path).open(layout.withdrawn(participant)).mark(call_id)
+
+
+def wait_for(probe: Callable[[], T | None], what: str, patience: float = PATIENCE) -> T:
+    """Look until ``probe`` finds something."""
+    deadline = time.monotonic() + patience
+    while (found := probe()) is None:
+        assert time.monotonic() < deadline, f"no {what} within {patience:g} s"
+        time.sleep(0.002)
+    return found
+
+
+def wait_reply(path: Path, call_id: str, participant: str = "subject") -> Reply:
+    replies = open_root(path).open(layout.replies(participant))
+    return Reply.decode(wait_for(lambda: replies.read(f"{call_id}.json"), f"reply to {call_id}"))
+
+
+def wait_started(path: Path, call_id: str, participant: str = "subject") -> None:
+    started = open_root(path).open(layout.started(participant))
+    wait_for(lambda: started.has(call_id) or None, f"started of {call_id}")
+
+
+def wait_manifest(path: Path, participant: str = "subject", number: int = 1) -> Manifest:
+    tools = open_root(path).open(layout.tools(participant))
+    return Manifest.decode(wait_for(lambda: tools.read(f"{number}.json"), f"manifest {number} of {participant}"))

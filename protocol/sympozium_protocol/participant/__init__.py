@@ -6,7 +6,7 @@
         return Result.text(str(call.arguments["a"] + call.arguments["b"]))
 
     tool = Handler(Tool(name="add", description="a + b", parameters={...}), add)
-    raise SystemExit(run(lambda: serve("calculator", [tool])))
+    raise SystemExit(run(lambda: serve([tool])))
 
 ``serve`` publishes the manifest, touches ``alive``, waits for verdicts, reads each Call once,
 compares digests, checks the arguments, writes ``started``, heeds ``withdrawn`` and the timeout,

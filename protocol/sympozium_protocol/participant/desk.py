@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic_core import PydanticSerializationError
+
 from sympozium_protocol import layout
 from sympozium_protocol.failpoints import failpoint
-from sympozium_protocol.files import BadFile, CannotWrite, Directory, Exists, Listed
-from sympozium_protocol.ids import id_of, number_of
+from sympozium_protocol.files import MAX_FILE, BadFile, CannotWrite, Directory, Exists, Listed
+from sympozium_protocol.ids import id_of, is_id, number_of
 from sympozium_protocol.ledger import Ledger
 from sympozium_protocol.messages.base import InvalidDocument
-from sympozium_protocol.messages.calls import Call, Manifest, Reply, Started, Verdict
+from sympozium_protocol.messages.calls import Call, Manifest, Reply, Started, TextPart, Verdict
+from sympozium_protocol.process import log
 
 PROGRESS_LIMIT = 1 << 20
 """Bytes of one call's progress; what comes after is in the reply."""
+
+UNKNOWN = "0" * 64
+"""In place of a digest that cannot be read any more; no bytes have it."""
 
 
 class Desk:
@@ -81,7 +87,7 @@ class Desk:
 
     def reply(self, reply: Reply) -> None:
         """The last word on a call; its progress goes. Raises Exists, CannotWrite."""
-        data = reply.encode()
+        data = encode_reply(reply)
         name = f"{reply.id}.json"
         failpoint("before-reply")
         self.ledger.take(self.replies.at(name), len(data))
@@ -107,16 +113,39 @@ class Desk:
         return self.blobs.put_blob(data)
 
     def unanswered(self) -> list[Started]:
-        """What a former life started and did not answer. Raises BadFile for a file not its own."""
+        """What a former life started and did not answer, as far as it can still be read."""
         answered = {id_of(name) for name in self.replies.names()}
-        return [self._read_started(name) for name in sorted(self.started.names()) if name not in answered]
+        names = sorted(name for name in self.started.names() if is_id(name) and name not in answered)
+        return [self._read_started(name) for name in names]
 
     def _read_started(self, name: str) -> Started:
-        data = self.started.read(name)
+        """Presence is the state: one that a crash left damaged says only that the call was started."""
         try:
-            return Started.decode(data or b"")
-        except InvalidDocument as fault:
-            raise BadFile(self.started.at(name), fault.why) from None
+            found = Started.decode(self.started.read(name) or b"")
+        except (BadFile, InvalidDocument) as fault:
+            log("file refused", path=self.started.at(name), why=fault.why)
+            return Started(id=name, digest=UNKNOWN)
+        return found if found.id == name else Started(id=name, digest=UNKNOWN)
+
+
+def encode_reply(reply: Reply) -> bytes:
+    """The bytes of a reply; of one that says so, when what a tool answered cannot be a message."""
+    try:
+        data = reply.encode()
+    except PydanticSerializationError:
+        why = "holds what JSON cannot"
+    else:
+        if len(data) <= MAX_FILE:
+            return data
+        why = f"has {len(data)} bytes, where at most {MAX_FILE} can be sent"
+    left_out = Reply(
+        id=reply.id,
+        digest=reply.digest,
+        outcome="error" if reply.outcome == "ok" else reply.outcome,
+        content=(TextPart(text=f"The tool ended ({reply.outcome}), but its answer {why}, and was left out."),),
+        failure="invalid_answer" if reply.completion else reply.failure,
+    )
+    return left_out.encode()
 
 
 def decode_call(data: bytes, call_id: str, participant: str) -> Call:

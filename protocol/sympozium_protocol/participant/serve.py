@@ -10,15 +10,16 @@ from collections.abc import Iterable
 
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.failpoints import failpoint
-from sympozium_protocol.files import BadFile, Directory, FileFault, digest
+from sympozium_protocol.files import BadFile, CannotWrite, Exists, FileFault, digest
 from sympozium_protocol.ids import id_of
+from sympozium_protocol.ledger import OverLimit
 from sympozium_protocol.messages.base import InvalidDocument
 from sympozium_protocol.messages.calls import Call, Manifest, Outcome, Part, Reply, Started, TextPart
 from sympozium_protocol.messages.spec import ParticipantSpec, RunSpec
 from sympozium_protocol.participant.arguments import fault_of_arguments
 from sympozium_protocol.participant.context import Context, Former, Handler, Recover, Result, Withdrawn
 from sympozium_protocol.participant.desk import Desk, decode_call
-from sympozium_protocol.process import Settings, log, open_run
+from sympozium_protocol.process import Settings, end_within, log, open_run
 from sympozium_protocol.waiting import Pace, Watch, stay_alive
 
 MAX_IN_FLIGHT = 8
@@ -26,6 +27,13 @@ MAX_IN_FLIGHT = 8
 
 CANCEL_GRACE = 5.0
 """Seconds that a stopped handler has to clean up before its call is answered without it."""
+
+
+SHUTDOWN_GRACE = 1.5
+"""The same when the program is told to end, for which it has 2 s in all."""
+
+END_AT_LATEST = 0.3
+"""Seconds after that in which the program is ended whatever still runs."""
 
 
 async def serve(
@@ -45,7 +53,11 @@ async def serve(
     if participant is None:
         raise Ended(Reason.InvalidRun, f"run/run.json: has no participant {settings.participant!r}")
     desk = Desk.open(root, participant.name, settings.ipc, spec.limits.disk)
-    await _Server(spec, participant, desk, {h.tool.name: h for h in handlers}, recover).run(root)
+    try:
+        await _Server(spec, participant, desk, {h.tool.name: h for h in handlers}, recover).run()
+    except asyncio.CancelledError:
+        end_within(END_AT_LATEST)  # a handler that cannot be stopped must not hold up the pod
+        raise
 
 
 class _Server:
@@ -70,11 +82,15 @@ class _Server:
         self.answered: set[str] = set()
         self.watch = Watch()
 
-    async def run(self, root: Directory) -> None:
+    async def run(self) -> None:
         self._check_names()
         self._take_over()
         self.watch.add(self.desk.verdicts)
         self.watch.add(self.desk.withdrawn, marks=True)
+        with contextlib.closing(self.watch):
+            await self._live()
+
+    async def _live(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(stay_alive(self.desk.own))
             self.desk.publish(Manifest(participant=self.desk.name, tools=tuple(h.tool for h in self.handlers.values())))
@@ -126,7 +142,7 @@ class _Server:
     async def _answer(self, call_id: str) -> None:
         try:
             await self._answer_allowed(call_id)
-        except BadFile as fault:
+        except (BadFile, Exists) as fault:
             log("file refused", path=fault.path, why=fault.why)
         finally:
             self.running.discard(call_id)
@@ -164,8 +180,8 @@ class _Server:
                 f"{call.tool} had been started when {self.desk.name} was interrupted. It may have taken effect in "
                 "whole, in part or not at all, and was not started again: look before doing it again.",
             )
-        if wrong := fault_of_arguments(call.arguments, handler.tool.parameters):
-            return _reply(call_id, found, "error", f"The arguments of {call.tool} are not valid: {wrong}.")
+        if wrong := _wrong_arguments(call, handler):
+            return _reply(call_id, found, "error", wrong)
         timeout = call.timeout or tool.timeout
         context = Context(call, found, self.spec, self.desk, timeout=timeout, again=former is not None)
         return await self._handle(handler, context)
@@ -177,11 +193,11 @@ class _Server:
             stopped = await self._watch_over(task, context)
         except asyncio.CancelledError:
             # the program ends: the call stays started and unanswered, for the next life to judge
-            await _stop(task)
+            await _stop(task, SHUTDOWN_GRACE)
             raise
         if stopped is None:
             return self._reply_of(task, context)
-        await _stop(task)
+        await _stop(task, CANCEL_GRACE)
         if task.done() and not task.cancelled() and task.exception() is None and stopped == "timeout":
             return self._reply_of(task, context)  # it ended by itself just in time
         words = {
@@ -205,28 +221,41 @@ class _Server:
         return None
 
     def _reply_of(self, task: asyncio.Future[Result], context: Context) -> Reply:
+        """What the handler made of it. Raises CannotWrite."""
+        tool = context.call.tool
         try:
-            result = task.result()
+            return _reply_with(task.result(), context)
         except Withdrawn:
-            return _reply(
-                context.call.id, context.digest, "cancelled", f"{context.call.tool} was withdrawn before it began."
-            )
-        except FileFault:
+            return _reply(context.call.id, context.digest, "cancelled", f"{tool} was withdrawn before it began.")
+        except OverLimit as fault:
+            return _reply(context.call.id, context.digest, "error", f"{tool} failed: it {fault.why}.", context)
+        except CannotWrite:
             raise
-        except Exception as error:  # noqa: BLE001  around a tool call: its faults are answers, and must not end the program
-            log("tool failed", tool=context.call.tool, call=context.call.id, error=f"{type(error).__name__}: {error}")
-            return _reply(
-                context.call.id, context.digest, "error", f"{context.call.tool} failed inside {self.desk.name}."
-            )
-        return Reply(
-            id=context.call.id,
-            digest=context.digest,
-            outcome=result.outcome,
-            content=result.content,
-            details=result.details,
-            completion=result.completion,
-            failure=result.failure,
-        )
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  around a tool call: its faults are answers
+            log("tool failed", tool=tool, call=context.call.id, error=f"{type(error).__name__}: {error}")
+            return _reply(context.call.id, context.digest, "error", f"{tool} failed inside {self.desk.name}.")
+
+
+def _wrong_arguments(call: Call, handler: Handler) -> str | None:
+    """In words for the model: why the handler cannot be given these arguments."""
+    try:
+        wrong = fault_of_arguments(call.arguments, handler.tool.parameters)
+    except ValueError as fault:
+        log("tool refused", tool=call.tool, error=str(fault))
+        return f"{call.tool} cannot be called: its parameters are not described by a valid JSON Schema."
+    return f"The arguments of {call.tool} are not valid: {wrong}." if wrong else None
+
+
+def _reply_with(result: Result, context: Context) -> Reply:
+    return Reply(
+        id=context.call.id,
+        digest=context.digest,
+        outcome=result.outcome,
+        content=result.content,
+        details=result.details,
+        completion=result.completion,
+        failure=result.failure,
+    )
 
 
 async def _call(handler: Handler, context: Context) -> Result:
@@ -237,9 +266,9 @@ async def _call(handler: Handler, context: Context) -> Result:
     return result
 
 
-async def _stop(task: asyncio.Future[Result]) -> None:
+async def _stop(task: asyncio.Future[Result], grace: float) -> None:
     task.cancel()
-    await asyncio.wait([task], timeout=CANCEL_GRACE)
+    await asyncio.wait([task], timeout=grace)
     if task.done() and not task.cancelled():
         with contextlib.suppress(Exception):  # it was told to stop; how it did so does not matter
             task.exception()
