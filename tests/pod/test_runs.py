@@ -169,7 +169,7 @@ def test_a_replay_gives_the_same_answer_and_says_where_it_left_the_recording(pla
     assert first.out == "It is one.\n"
 
     def replay(name: str) -> object:
-        options = ["--replay", str(first.directory), "--policy", "permissive", "--approve", "all"]
+        options = ["--replay", str(first.directory), "--approve", "all"]
         return play.do([str(SYMPOZIUM), "run", *options, "--dir", str(tmp_path / name)])
 
     assert replay("same").out == first.out  # type: ignore[attr-defined]
