@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return int(Reason.Cancelled)
     finally:
-        lab.close()
+        lab.renew()
     if failed and lab.said:
         print("the last it said:\n" + "\n".join(f"  | {line}" for line in lab.said))
     return 1 if failed else 0

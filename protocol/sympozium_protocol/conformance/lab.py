@@ -59,7 +59,8 @@ class Lab:
         assert self.slow is not None, "--level full asks for one"
         return self.slow
 
-    def close(self) -> None:
+    def renew(self) -> None:
+        """Let the next check have a new run."""
         if self._shared:
             self._end(self._shared)
             self._shared = None

@@ -28,7 +28,8 @@ class Scratch:
         self.ipc = self.base / "ipc"
         for place in layout.places((name,)):
             self.ipc.joinpath(*place).mkdir(parents=True, exist_ok=True)
-        (self.base / "workspace").mkdir()
+        for private in ("workspace", "tmp"):
+            (self.base / private).mkdir()
         self.root = open_root(self.ipc)
         data = run_spec(name, tools).encode()
         self.at(layout.RUN).write(layout.RUN_FILE, data)
@@ -37,6 +38,7 @@ class Scratch:
             "SYMPOZIUM_PARTICIPANT": name,
             "SYMPOZIUM_RUN_DIGEST": digest(data),
             "SYMPOZIUM_WORKSPACE": str(self.base / "workspace"),
+            "TMPDIR": str(self.base / "tmp"),
         }
         self._open()
 
