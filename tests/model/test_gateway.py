@@ -31,8 +31,8 @@ from sympozium_protocol.messages import (
     ToolSpec,
     UserMessage,
 )
-from tests.support.scratch import NOW, Ipc, make_ipc, run_spec, soon
 from tests.support.provider_server import ProviderServer, provider_server
+from tests.support.scratch import NOW, Ipc, make_ipc, run_spec, soon
 
 KEY = "canary-key-value"
 TIME = utc(NOW)

@@ -17,7 +17,8 @@ def main() -> None:
         prog="sympozium-model",
         description="The model gateway of one run: answers its `complete` calls.",
         epilog="Environment: SYMPOZIUM_IPC (default /ipc), SYMPOZIUM_PARTICIPANT (default model), "
-        "SYMPOZIUM_RUN_DIGEST, SYMPOZIUM_PARENT; the provider's key: OPENAI_API_KEY, AZURE_OPENAI_API_KEY, ANTHROPIC_API_KEY, AWS_*.",
+        "SYMPOZIUM_RUN_DIGEST, SYMPOZIUM_PARENT; the provider's key: OPENAI_API_KEY, "
+        "AZURE_OPENAI_API_KEY, ANTHROPIC_API_KEY, AWS_*.",
     )
     parser.parse_args()
     gc.enable()
