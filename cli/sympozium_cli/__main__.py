@@ -5,6 +5,7 @@ import gc
 
 gc.disable()
 
+import errno  # noqa: E402
 import os  # noqa: E402
 import sys  # noqa: E402
 
@@ -33,20 +34,29 @@ def run(arguments: list[str]) -> int:
     except (typer.Abort, KeyboardInterrupt):
         return _fail("interrupted", _INTERRUPTED)
     except BrokenPipeError:  # whoever read our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         return 0
     except Exception as error:  # noqa: BLE001  the top of a program: whatever it is becomes a typed reason
         return _failed(error)
 
 
+def _forget_output() -> None:
+    """Nothing more to standard output, at the end of the interpreter neither."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _failed(error: Exception) -> int:
-    from sympozium_protocol.exits import Ended
+    from sympozium_protocol.exits import Ended, Reason
     from sympozium_protocol.files import FileFault
     from sympozium_protocol.process import reason_for
 
     if isinstance(error, Ended | FileFault):
         reason, message = reason_for(error)
         return _fail(message, int(reason))
+    if isinstance(error, OSError):
+        _forget_output()
+        reason = Reason.DiskFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else Reason.StorageFailed
+        return _fail(f"{error.filename or 'output'}: {(error.strerror or str(error)).lower()}", int(reason))
     import traceback
 
     traceback.print_exception(error)

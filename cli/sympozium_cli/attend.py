@@ -70,8 +70,9 @@ def attend(
     gc.enable()
     launch = Launch(run, processes, values, os.environ, lock, spec.model.participant)
     _head(run, processes, terminal)
+    presenter = Presenter(terminal)
     try:
-        ending = asyncio.run(_Attendance(launch, spec, wishes, terminal, resumed=resumed).run())
+        ending = asyncio.run(_Attendance(launch, spec, wishes, presenter, resumed=resumed).run())
     except OSError as error:
         ending = Ending(
             Reason.InternalError, f"{error.filename or 'launcher'}: {(error.strerror or str(error)).lower()}"
@@ -81,7 +82,7 @@ def attend(
     with run.open_ipc() as ipc:
         outcome = outcome_of(ipc, spec.run, ending)
     _keep(run, outcome)
-    _tell(run, spec, outcome, wishes, terminal)
+    _tell(run, spec, outcome, wishes, presenter)
     return int(outcome.reason)
 
 
@@ -95,11 +96,12 @@ def _head(run: RunDirectory, processes: Processes, terminal: Terminal) -> None:
 class _Attendance:
     """The event loop's part: session, view and signals."""
 
-    def __init__(self, launch: Launch, spec: RunSpec, wishes: Wishes, terminal: Terminal, *, resumed: bool) -> None:
+    def __init__(self, launch: Launch, spec: RunSpec, wishes: Wishes, presenter: Presenter, *, resumed: bool) -> None:
         self._launch = launch
         self._spec = spec
         self._wishes = wishes
-        self._terminal = terminal
+        self._presenter = presenter
+        self._terminal = presenter.terminal
         self._resumed = resumed
         self._interrupts = 0
 
@@ -109,9 +111,9 @@ class _Attendance:
         with self._launch.run.open_ipc() as ipc, Children() as children:
             self._mouth = Mouth(ipc, whoami())
             self._session = Session(self._launch, children, self._say)
+            live = self._view(Events(ipc, (p.name for p in self._spec.participants), self._spec.model.participant))
             self._listen()
             session = asyncio.create_task(self._session.run())
-            live = self._view(Events(ipc, (p.name for p in self._spec.participants), self._spec.model.participant))
             view = asyncio.create_task(live.follow())
             try:
                 await asyncio.wait([session, view], return_when=asyncio.FIRST_COMPLETED)
@@ -124,7 +126,7 @@ class _Attendance:
 
     def _view(self, events: Events) -> Live:
         answerer = answerer_of(self._wishes.approve, self._mouth, self._terminal)
-        live = Live(events, Presenter(self._terminal), answerer)
+        live = Live(events, self._presenter, answerer)
         if self._resumed:
             live.catch_up()
         return live
@@ -173,7 +175,8 @@ def _keep(run: RunDirectory, outcome: Outcome) -> None:
         return
 
 
-def _tell(run: RunDirectory, spec: RunSpec, outcome: Outcome, wishes: Wishes, terminal: Terminal) -> None:
+def _tell(run: RunDirectory, spec: RunSpec, outcome: Outcome, wishes: Wishes, presenter: Presenter) -> None:
+    terminal = presenter.terminal
     if outcome.reason is not Reason.Completed:
         said = f"{outcome.reason.name}: {visible(outcome.message)}" if outcome.message else outcome.reason.name
         terminal.always(terminal.style(f"error: {said}", "red"))
@@ -186,8 +189,15 @@ def _tell(run: RunDirectory, spec: RunSpec, outcome: Outcome, wishes: Wishes, te
     terminal.line(f"{outcome.reason.phase}; the run is kept in {visible(str(run.path))}")
     if wishes.output == "json":
         print_json(result_value(spec, outcome))
-    elif outcome.answer is not None:
+    elif outcome.answer is not None and not _on_the_same_screen(outcome.answer, wishes, presenter):
         print_answer(outcome.answer)
+
+
+def _on_the_same_screen(answer: str, wishes: Wishes, presenter: Presenter) -> bool:
+    """Has a person just read it, where it would be printed again?"""
+    if wishes.quiet or presenter.last_turn != answer or not (sys.stdout.isatty() and sys.stderr.isatty()):
+        return False
+    return os.fstat(sys.stdout.fileno()).st_rdev == os.fstat(sys.stderr.fileno()).st_rdev
 
 
 def result_value(spec: RunSpec, outcome: Outcome) -> object:

@@ -101,12 +101,15 @@ def standard_error(*, quiet: bool = False) -> Terminal:
 
 
 def print_answer(text: str) -> None:
-    """The answer on standard output: as it is, but visible where that is a terminal."""
+    """The answer on standard output: as it is, but visible where that is a terminal. Raises OSError."""
     shown = visible(text) if sys.stdout.isatty() else text
-    sys.stdout.buffer.write(shown.encode("utf-8", "replace"))
-    if not shown.endswith("\n"):
-        sys.stdout.buffer.write(b"\n")
-    sys.stdout.flush()
+    data = shown.encode("utf-8", "replace")
+    try:
+        sys.stdout.buffer.write(data if data.endswith(b"\n") else data + b"\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # who read it has seen enough: that says nothing about the run
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
 
 
 def print_json(value: Any) -> None:

@@ -1,4 +1,4 @@
-"""Approvals: asked at the terminal, as the real gate read the call; answered there, elsewhere, or by a word in advance."""
+"""Approvals, as the real gate read the call: answered at the terminal, at another one, or by a word in advance."""
 
 from __future__ import annotations
 

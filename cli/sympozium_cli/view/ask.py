@@ -12,6 +12,7 @@ from typing import Final, Literal, Protocol, TypeAlias
 from sympozium_cli.person import Mouth
 from sympozium_cli.terminal import Terminal, visible
 from sympozium_cli.view.present import question_text
+from sympozium_protocol.exits import Ended
 from sympozium_protocol.messages.calls import Question, Verdict
 
 Approve: TypeAlias = Literal["ask", "all", "none"]
@@ -31,6 +32,10 @@ class Answerer(Protocol):
 
     def ask(self, question: Question) -> None: ...
     def settled(self, verdict: Verdict) -> None: ...
+    def check(self) -> None:
+        """Raises Ended when an answer could not be written."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -58,6 +63,9 @@ class Always:
     def settled(self, verdict: Verdict) -> None:
         """Nothing to take back."""
 
+    def check(self) -> None:
+        """``ask`` itself has raised."""
+
     def close(self) -> None:
         """Nothing to give back."""
 
@@ -74,6 +82,7 @@ class AtTerminal:
         self._current: Question | None = None
         self._typed = b""
         self._timer: asyncio.TimerHandle | None = None
+        self._fault: Ended | None = None
 
     @property
     def asking(self) -> bool:
@@ -91,6 +100,10 @@ class AtTerminal:
             self._put_away()
             self._next()
 
+    def check(self) -> None:
+        if self._fault:
+            raise self._fault
+
     def close(self) -> None:
         self._waiting.clear()
         self._put_away()
@@ -104,8 +117,8 @@ class AtTerminal:
         assert self._current is not None
         self._terminal.always(self._terminal.style("The agent asks to do this, as the gate read it:", "bold"))
         self._terminal.always(question_text(self._current))
-        self._prompt()
         self._forget_typed()
+        self._prompt()
         self._listen()
 
     def _prompt(self) -> None:
@@ -162,7 +175,10 @@ class AtTerminal:
         assert question is not None
         self._terminal.answered()
         self._put_away()
-        self._mouth.answer(question.participant, question.id, question.digest, allow=allow, reason=reason)
+        try:
+            self._mouth.answer(question.participant, question.id, question.digest, allow=allow, reason=reason)
+        except Ended as fault:  # in a callback of the event loop nobody would hear of it
+            self._fault = fault
         self._next()
 
 

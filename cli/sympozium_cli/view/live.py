@@ -37,13 +37,14 @@ class Live:
             self._take(asked)
 
     async def follow(self) -> None:
-        """Until ``over``."""
+        """Until ``over``. Raises Ended when a person's answer cannot be written."""
         self._events.watch(self._watch)
         pace = Pace(self._watch)
         try:
             while not self._over:
                 if self._look():
                     pace.active()
+                self._answerer.check()
                 if not self._over:
                     await pace.wait()
             self._look()

@@ -31,6 +31,8 @@ class Presenter:
         self.terminal = terminal
         self._whole = whole
         self._said: dict[str, str] = {}
+        self.last_turn = ""
+        """The text that the agent said last."""
 
     def show(self, event: Event) -> None:
         match event:
@@ -51,6 +53,7 @@ class Presenter:
                 self.terminal.line(self.terminal.style(f"! {visible(why)}", "red"))
 
     def _turn(self, turn: AssistantMessage) -> None:
+        self.last_turn = turn.text
         streamed = self._said.pop(turn.call, "")
         self._said.clear()
         if streamed and turn.text.startswith(streamed):
