@@ -350,28 +350,40 @@ class Numbered:
 
 
 class Listed:
-    """The names of one directory, each given out once. Lists again only when the directory changed."""
+    """The names of one directory, each given out once.
 
-    # A change within this time of the last listing may share its time stamp (coarse clocks tick
-    # every 1 to 10 ms), so an equal stamp proves nothing until it is older than this.
-    _GRAIN_NS = 50_000_000
+    It lists when the directory's time stamp is another than before, and once more when a stamp has
+    stood for GRAIN_NS: a change may share the stamp of the one before it, within a tick of the file
+    system's clock. So a directory of thousands is listed twice a change, however often it is looked at.
+    """
+
+    GRAIN_NS = 15_000_000
+    """Longer than a tick of a coarse clock (1 to 10 ms)."""
 
     def __init__(self, directory: Directory) -> None:
         self.directory = directory
         self.seen: set[str] = set()
         self._stamp = -1
+        self._since = 0
         self._settled = False
 
     def new(self, now_ns: int) -> list[str]:
-        """Names that were not there before, sorted; ``now_ns`` is the wall clock (time.time_ns)."""
-        stamp = self.directory.modified()
-        if stamp == self._stamp and self._settled:
+        """Names that were not there before, sorted; ``now_ns`` is any steady clock of the caller's."""
+        if not self._due(now_ns):
             return []
-        self._stamp = stamp
-        self._settled = abs(now_ns - stamp) > self._GRAIN_NS
         fresh = [name for name in self.directory.names() if name not in self.seen]
         self.seen.update(fresh)
         return sorted(fresh)
+
+    def _due(self, now_ns: int) -> bool:
+        stamp = self.directory.modified()
+        if stamp != self._stamp:
+            self._stamp, self._since, self._settled = stamp, now_ns, False
+            return True
+        if self._settled or abs(now_ns - self._since) <= self.GRAIN_NS:
+            return False
+        self._settled = True
+        return True
 
 
 def _write_all(fd: int, data: bytes) -> None:

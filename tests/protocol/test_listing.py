@@ -44,7 +44,9 @@ def test_a_name_that_arrives_right_after_a_listing_is_not_missed(tmp_path_factor
         listed = Listed(here)
         for number in range(300):
             here.mark(f"n{number}")
-            assert listed.new(time.time_ns()) == [f"n{number}"]
+            now = time.time_ns()
+            # on a coarse clock it may share the stamp of the name before, and is seen by the second look
+            assert listed.new(now) + listed.new(now + Listed.GRAIN_NS + 1) == [f"n{number}"]
 
 
 @settings(max_examples=60, deadline=None)
