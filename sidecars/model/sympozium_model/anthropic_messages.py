@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import anthropic
+import httpx2
 
+from sympozium_model import options, trouble
 from sympozium_model.conversation import Turn, tools_in_force
 from sympozium_model.provider import Failed, Request
 from sympozium_model.wording import tool_answer, user_side
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.messages import AskedTool, Completion, ModelSpec, SystemMessage, ToolMessage, Usage
 
-OWN_OPTIONS = frozenset({"headers", "region"})
 CACHED = {"cache_control": {"type": "ephemeral"}}
 DEFAULT_OUTPUT = 8192
 """The protocol demands an output cap."""
@@ -30,9 +31,9 @@ class AnthropicMessages:
 
     @classmethod
     def of(cls, model: ModelSpec) -> Self:
-        headers = model.options.get("headers")
-        common: dict[str, Any] = {"max_retries": 0, "default_headers": headers if isinstance(headers, dict) else None}
+        common = options.headers(model)
         if model.provider == "bedrock":
+            _need_aws()
             region = str(model.options.get("region") or os.environ.get("AWS_REGION") or "us-east-1")
             return cls(anthropic.AsyncAnthropicBedrock(aws_region=region, **_base(model), **common), model)
         key = os.environ.get("ANTHROPIC_API_KEY") or ("none" if model.base_url else "")
@@ -48,11 +49,11 @@ class AnthropicMessages:
                 message = await stream.get_final_message()
         except anthropic.APIStatusError as error:
             raise failed(error) from None
-        except anthropic.APIError as error:
-            raise Failed("unavailable", f"the model's server broke off: {type(error).__name__}", again=True) from None
+        # the SDK wraps what goes wrong before the first byte, not what does after it
+        except (anthropic.APIError, httpx2.HTTPError) as error:
+            raise trouble.broken(error) from None
         except (ValueError, AttributeError, TypeError, KeyError, AssertionError) as error:
-            words = f"the model's server answered what is no completion ({type(error).__name__})"
-            raise Failed("invalid_answer", words, again=True) from None
+            raise trouble.unreadable(error) from None
         return completion_of(message)
 
     def _body(self, request: Request) -> dict[str, Any]:
@@ -64,7 +65,15 @@ class AnthropicMessages:
         }
         if tools := tool_blocks(request.turns):
             body["tools"] = tools
-        return {**body, **{k: v for k, v in self.model.options.items() if k not in OWN_OPTIONS}}
+        return {**body, "extra_body": options.passed_on(self.model, body)}
+
+
+def _need_aws() -> None:
+    """The variables, a profile or the machine's role: whatever boto3 finds will sign. Raises Ended (MissingKey)."""
+    import boto3
+
+    if not os.environ.get("AWS_BEARER_TOKEN_BEDROCK") and boto3.Session().get_credentials() is None:
+        raise Ended(Reason.MissingKey, "environment: AWS_ACCESS_KEY_ID: no key")
 
 
 def _base(model: ModelSpec) -> dict[str, Any]:
@@ -144,7 +153,8 @@ def chat_messages(turns: Sequence[Turn]) -> list[dict[str, Any]]:
 def _assistant(turn: Turn) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """The turn's own blocks, and the provider's id for each of our call ids."""
     assert turn.completion is not None
-    blocks = [dict(block) for block in turn.completion.blocks]
+    # the provider sends text blocks that are empty, and refuses them when they come back
+    blocks = [dict(b) for b in turn.completion.blocks if b.get("type") != "text" or str(b.get("text", "")).strip()]
     if not blocks:
         blocks = [{"type": "text", "text": turn.completion.text or "(nothing)"}]
         blocks += [
@@ -167,23 +177,18 @@ def failed(error: anthropic.APIStatusError) -> Failed:
     body = error.body if isinstance(error.body, dict) else {}
     inner = body.get("error")
     kind = str(inner.get("type", "")) if isinstance(inner, dict) else ""
-    words = f"the model's server answered {error.status_code}" + (f" ({kind})" if kind else "")
+    words, after = trouble.said(error.status_code, kind), trouble.retry_after(error.response.headers)
     text = str(error).lower()
     if kind == "overloaded_error" or error.status_code >= 500:
-        return Failed("unavailable", words, again=True, after=_retry_after(error))
+        return Failed("unavailable", words, again=True, after=after)
     if kind == "rate_limit_error" or error.status_code == 429:
-        return Failed("rate_limited", words, again=True, after=_retry_after(error))
+        return Failed("rate_limited", words, again=True, after=after)
     if error.status_code in (401, 403):
         return Failed("authentication", words)
     if error.status_code == 413 or "prompt is too long" in text:
         return Failed("context_too_long", words)
     if "credit balance" in text:
         return Failed("quota", words)
+    if "content filtering" in text:
+        return Failed("content_refused", words)
     return Failed("invalid_request", words)
-
-
-def _retry_after(error: anthropic.APIStatusError) -> float:
-    try:
-        return max(0.0, float(error.response.headers.get("retry-after", "0")))
-    except ValueError:
-        return 0.0

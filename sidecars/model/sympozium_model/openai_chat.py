@@ -10,13 +10,12 @@ from typing import Any, Self
 
 import openai
 
+from sympozium_model import options, trouble
 from sympozium_model.conversation import Turn, tools_in_force
 from sympozium_model.provider import Failed, Request, asked
 from sympozium_model.wording import tool_answer, user_side
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.messages import Completion, ModelSpec, SystemMessage, ToolMessage, Usage
-
-OWN_OPTIONS = frozenset({"headers", "apiVersion"})
 
 
 @dataclass(slots=True)
@@ -25,14 +24,14 @@ class OpenAIChat:
 
     client: openai.AsyncOpenAI
     model: ModelSpec
-    _usage: bool = True
 
     @classmethod
     def of(cls, model: ModelSpec) -> Self:
-        headers = model.options.get("headers")
-        common: dict[str, Any] = {"max_retries": 0, "default_headers": headers if isinstance(headers, dict) else None}
+        common = options.headers(model)
         if model.provider == "azure":
             key = _key("AZURE_OPENAI_API_KEY")
+            if not model.base_url:
+                raise Ended(Reason.MissingReference, "run/run.json: model.baseURL: azure needs the resource's address")
             version = str(model.options.get("apiVersion", "2024-10-21"))
             client: openai.AsyncOpenAI = openai.AsyncAzureOpenAI(
                 api_key=key, azure_endpoint=model.base_url, api_version=version, **common
@@ -48,10 +47,9 @@ class OpenAIChat:
         except openai.APIStatusError as error:
             raise failed(error) from None
         except openai.APIError as error:
-            raise Failed("unavailable", f"the model's server broke off: {type(error).__name__}", again=True) from None
+            raise trouble.broken(error) from None
         except (ValueError, AttributeError, TypeError, KeyError) as error:
-            words = f"the model's server answered what is no completion ({type(error).__name__})"
-            raise Failed("invalid_answer", words, again=True) from None
+            raise trouble.unreadable(error) from None
 
     async def _stream(self, request: Request) -> Completion:
         gathered = _Gathered()
@@ -74,7 +72,7 @@ class OpenAIChat:
             # compatible servers know the older name only
             name = "max_tokens" if self.model.base_url else "max_completion_tokens"
             body[name] = request.max_output_tokens
-        return {**body, **{k: v for k, v in self.model.options.items() if k not in OWN_OPTIONS}}
+        return {**body, "extra_body": options.passed_on(self.model, body)}
 
 
 @dataclass(slots=True)
@@ -189,8 +187,7 @@ def chat_tools(turns: Sequence[Turn]) -> list[dict[str, Any]]:
 def failed(error: openai.APIStatusError) -> Failed:
     """The typed word for an HTTP error."""
     code = str(getattr(error, "code", "") or "")
-    words = f"the model's server answered {error.status_code}" + (f" ({code})" if code else "")
-    after = _retry_after(error)
+    words, after = trouble.said(error.status_code, code), trouble.retry_after(error.response.headers)
     match error.status_code:
         case 401 | 403:
             return Failed("authentication", words)
@@ -208,13 +205,6 @@ def failed(error: openai.APIStatusError) -> Failed:
             return Failed("unavailable", words, again=True, after=after)
         case _:
             return Failed("invalid_request", words)
-
-
-def _retry_after(error: openai.APIStatusError) -> float:
-    try:
-        return max(0.0, float(error.response.headers.get("retry-after", "0")))
-    except ValueError:
-        return 0.0
 
 
 def _key(variable: str) -> str:
