@@ -114,7 +114,18 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> int:
         return int(Reason.Suspended)
     except BaseException as error:  # noqa: BLE001  the top of a program: whatever it is becomes a typed reason
         return report(error)
+    finally:
+        _let_go_of_output()
     return 0
+
+
+def _let_go_of_output() -> None:
+    """A log that cannot be written (a full disk) must not replace the exit code: Python would end with 120."""
+    for name in ("stdout", "stderr"):
+        try:
+            getattr(sys, name).flush()
+        except (OSError, ValueError, AttributeError):
+            setattr(sys, name, None)
 
 
 async def _until_signal(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
