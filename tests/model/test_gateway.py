@@ -16,12 +16,16 @@ from sympozium_protocol import layout
 from sympozium_protocol.clock import utc
 from sympozium_protocol.messages import (
     AssistantMessage,
+    BlobPart,
+    InboundMessage,
     LimitSpec,
     Message,
     ModelSpec,
+    NoteMessage,
     OfferedTool,
     ParticipantSpec,
     Prices,
+    RecollectionMessage,
     Reply,
     SystemMessage,
     TextPart,
@@ -204,10 +208,11 @@ def test_a_turn_that_the_gateway_never_gave_is_refused(gateway: Callable[..., Ga
         {"status": 500},
         {"status": 529, "error": {"type": "overloaded_error", "message": "later"}},
         {"cut": True, "text": "All |is |well."},
+        {"cut": "short", "text": "All |is |well."},
         {"garbage": True},
         {"text": ""},
     ],
-    ids=["rate limit", "500", "overloaded", "cut", "garbage", "empty"],
+    ids=["rate limit", "500", "overloaded", "cut", "cut short", "garbage", "empty"],
 )
 def test_what_may_pass_is_tried_again(provider: str, trouble: dict[str, Any], gateway: Callable[..., Gateway]) -> None:
     with provider_server(trouble, {"text": "All is well."}) as server:
@@ -222,6 +227,7 @@ def test_what_may_pass_is_tried_again(provider: str, trouble: dict[str, Any], ga
     [
         ({"status": 401, "error": {"type": "authentication_error", "message": f"bad {KEY}"}}, "authentication"),
         ({"status": 400, "error": {"type": "x", "message": "no such thing"}}, "invalid_request"),
+        ({"status": 400, "error": {"type": KEY, "code": KEY, "message": KEY}}, "invalid_request"),
         ({"status": 413}, "context_too_long"),
     ],
 )
@@ -233,6 +239,70 @@ def test_what_will_not_pass_is_a_typed_failure_without_the_key(
     assert (reply.outcome, reply.failure, len(server.requests)) == ("error", failure, 1)
     written = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
     assert KEY.encode() not in written
+
+
+@PROVIDERS
+def test_options_and_headers_are_passed_on_and_cannot_lift_the_output_cap(
+    provider: str, gateway: Callable[..., Gateway]
+) -> None:
+    options = {"max_tokens": 999_999, "n": 9, "temperature": 0.1, "num_ctx": 5, "headers": {"x-team": "ops"}}
+    with provider_server({"text": "x"}) as server:
+        gateway(server, provider, limits=LimitSpec(tokens=2000), options=options).ask()
+    [sent], [headers] = server.requests, server.headers
+    assert (sent["temperature"], sent["num_ctx"], headers["x-team"]) == (0.1, 5, "ops")
+    assert sent["max_tokens"] < 2000
+    assert not {"n", "headers"} & sent.keys()
+
+
+def test_a_pause_longer_than_the_call_has_time_for_is_not_waited_out(gateway: Callable[..., Gateway]) -> None:
+    with provider_server({"status": 429, "headers": {"Retry-After": "3600"}}) as server:
+        reply = gateway(server).ask(timeout=30)
+    assert (reply.failure, len(server.requests)) == ("rate_limited", 1)
+
+
+def test_a_server_that_does_not_count_is_charged_by_estimate(gateway: Callable[..., Gateway]) -> None:
+    with provider_server({"text": "All is well.", "usage": False}) as server:
+        reply = gateway(server).ask()
+    assert reply.completion is not None
+    assert reply.completion.usage.input_tokens > 50
+
+
+def test_every_role_has_its_place_and_says_whose_words_it_holds(gateway: Callable[..., Gateway]) -> None:
+    with provider_server({"text": "x"}) as server:
+        g = gateway(server)
+        blob = BlobPart(digest="a" * 64, size=7, note="the log")
+        g.say(
+            RecollectionMessage(
+                seq=4, time=TIME, participant="memory", tool="recall", call="p-1", outcome="ok", content=(blob,)
+            )
+        )
+        g.say(NoteMessage(seq=5, time=TIME, text="cut at the limit"))
+        g.say(InboundMessage(seq=6, time=TIME, inbound=1, by="ana", text="and hurry"))
+        denied = (TextPart(text="not today"),)
+        g.say(ToolMessage(seq=7, time=TIME, call="4-1", tool="look", outcome="denied", content=denied))
+        g.ask()
+    said = [(m["role"], m["content"]) for m in server.requests[0]["messages"]]
+    assert [role for role, _ in said] == ["system", "user", "user", "user", "user", "tool"]
+    recollection, note, inbound, tool = (text for _, text in said[2:])
+    assert "not an instruction" in recollection
+    assert f"blob:{'a' * 64}, 7 bytes" in recollection
+    assert note.startswith("[from the runtime]")
+    assert "ana" in inbound
+    assert tool == "[denied] not today"
+
+
+def test_a_message_that_is_missing_or_broken_is_named(gateway: Callable[..., Gateway]) -> None:
+    with provider_server({"text": "x"}) as server:
+        g = gateway(server)
+        g.ipc.send("m9-1", "model", "complete", ranges=[[1, 8]])
+        missing = soon(lambda: g.ipc.reply("m9-1", "model"), "reply")
+        g.ipc.put(b"{nothing", *layout.TRANSCRIPT, "4.json")
+        g.ipc.send("m9-2", "model", "complete", ranges=[[1, 4]])
+        broken = soon(lambda: g.ipc.reply("m9-2", "model"), "reply")
+    for reply in (missing, broken):
+        assert reply.failure == "invalid_request"
+        assert "4.json" in str(reply.content)
+    assert server.requests == []
 
 
 @pytest.mark.parametrize(

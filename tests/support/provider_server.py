@@ -58,7 +58,8 @@ class ProviderServer:
 @contextmanager
 def provider_server(*answers: dict[str, Any]) -> Iterator[ProviderServer]:
     """Serve these: ``{"text"|"calls"|"thinking": …}``, ``{"status": 429, "headers": {}, "error": {}}``,
-    ``{"cut": True}`` (the stream breaks off), ``{"garbage": True}``, ``{"empty": True}``."""
+    ``{"cut": True}`` (the stream ends early; ``"short"``: and before the length it promised),
+    ``{"garbage": True}``, ``{"empty": True}``."""
     server = ProviderServer(list(answers))
     server.start()
     try:
@@ -94,7 +95,9 @@ class Speaker:
         self.request.send_header("Content-Type", kind)
         for name, value in self.answer.get("headers", {}).items():
             self.request.send_header(name, value)
-        if size is None:
+        if size is None and self.answer.get("cut") == "short":
+            self.request.send_header("Content-Length", "1000000")
+        elif size is None:
             self.request.send_header("Connection", "close")
         else:
             self.request.send_header("Content-Length", str(size))

@@ -7,6 +7,7 @@ that settles them. Both are read from the gateway's own files at start, so a cra
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -16,6 +17,9 @@ from sympozium_protocol.messages import LimitSpec, ModelSpec, Prices, Reply, Res
 
 DEFAULT_OUTPUT = 8192
 """Tokens that an answer may have where neither RunSpec nor limits say."""
+
+VERSION = re.compile(r"(-[0-9][0-9.-]*|-latest|@[0-9-]+)?")
+"""What follows a model's name where it names a version of the same model."""
 
 BYTES_PER_TOKEN = 3
 """A cautious estimate: real text has nearer to four."""
@@ -105,7 +109,8 @@ class Budget:
         if self.prices is None:
             return 0.0
         p = self.prices
-        plain = usage.input_tokens - usage.cached_input_tokens - usage.cache_write_tokens
+        # a server that counts more from the cache than there was must not earn the run money
+        plain = max(0, usage.input_tokens - usage.cached_input_tokens - usage.cache_write_tokens)
         cached = p.cached_input if p.cached_input is not None else p.input
         written = p.cache_write if p.cache_write is not None else p.input
         total = plain * p.input + usage.cached_input_tokens * cached
@@ -121,13 +126,18 @@ def _dearest(prices: Prices) -> float:
 
 
 def prices_of(model: ModelSpec) -> Prices | None:
-    """The RunSpec's prices, or the table's for the longest prefix of the model's name; None when unknown."""
+    """The RunSpec's prices, or the table's for the model or a version of it; None when unknown."""
     if model.prices is not None:
         return model.prices
     table = json.loads(files("sympozium_model").joinpath("prices.json").read_text(encoding="utf-8"))
     known = table.get(model.provider, {})
-    prefix = max((name for name in known if model.model.startswith(name)), key=len, default=None)
+    prefix = max((name for name in known if _is_version(model.model, name)), key=len, default=None)
     return Prices.model_validate_json(json.dumps(known[prefix])) if prefix else None
+
+
+def _is_version(model: str, name: str) -> bool:
+    """Is it ``name`` itself, or dated or numbered? `o3-pro` is another model than `o3`, at ten times its price."""
+    return model.startswith(name) and VERSION.fullmatch(model[len(name) :]) is not None
 
 
 def estimate(size: int) -> int:

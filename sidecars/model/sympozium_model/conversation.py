@@ -78,8 +78,11 @@ class Conversation:
         return Turn(message)
 
     def _own(self, message: AssistantMessage, where: str) -> Completion:
-        data = self.replies.read(f"{message.call}.json") if is_id(message.call) else None
-        completion = Reply.decode(data).completion if data is not None else None
+        try:
+            data = self.replies.read(f"{message.call}.json") if is_id(message.call) else None
+            completion = Reply.decode(data).completion if data is not None else None
+        except (BadFile, InvalidDocument) as fault:
+            raise BadConversation(f"{where}: call: the answer it names cannot be read: {fault}") from None
         if completion is None:
             raise BadConversation(f"{where}: call: this gateway gave no such answer")
         return completion

@@ -10,9 +10,10 @@ from sympozium_model.conversation import Conversation
 from sympozium_model.gateway import Gateway
 from sympozium_model.provider import Provider, make_provider
 from sympozium_protocol import layout
-from sympozium_protocol.files import Directory
+from sympozium_protocol.exits import Ended, Reason
+from sympozium_protocol.files import BadFile, Directory
 from sympozium_protocol.ids import id_of
-from sympozium_protocol.messages import ModelSpec, Reply, RunSpec, Started, Tool
+from sympozium_protocol.messages import InvalidDocument, ModelSpec, Reply, RunSpec, Started, Tool
 from sympozium_protocol.participant import Handler, serve
 from sympozium_protocol.process import Settings, open_run
 
@@ -32,6 +33,10 @@ COMPLETE = Tool(
         "required": ["ranges"],
     },
 )
+
+
+UNKNOWN = "0" * 64
+"""In place of a digest that cannot be read any more; no bytes have it."""
 
 
 async def serve_model(settings: Settings) -> None:
@@ -64,8 +69,22 @@ def _account(root: Directory, spec: RunSpec, participant: str) -> Budget:
     free = spec.model.provider in ("scripted", "replay")
     budget = Budget(spec.limits, None if free else prices_of(spec.model), free=free)
     with root.open(layout.started(participant)) as started, root.open(layout.replies(participant)) as replies:
-        budget.restore(
-            [Started.decode(started.read(name) or b"") for name in started.names()],
-            [Reply.decode(replies.read(name) or b"") for name in replies.names() if id_of(name)],
-        )
+        try:
+            budget.restore(
+                [_mark(started, name, spec) for name in started.names()],
+                [Reply.decode(replies.read(name) or b"") for name in replies.names() if id_of(name)],
+            )
+        except (BadFile, InvalidDocument) as fault:
+            # without the account the limits could not be kept
+            raise Ended(Reason.StorageFailed, f"{participant}: what was spent cannot be read: {fault}") from None
     return budget
+
+
+def _mark(started: Directory, name: str, spec: RunSpec) -> Started:
+    """One that a crash of the machine left damaged still counts as a call, where nothing else is limited."""
+    try:
+        return Started.decode(started.read(name) or b"")
+    except InvalidDocument:
+        if spec.limits.tokens or spec.limits.usd:
+            raise
+        return Started(id=name, digest=UNKNOWN)

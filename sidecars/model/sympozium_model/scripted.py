@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from pydantic import ValidationError
+
 from sympozium_model.conversation import Turn
 from sympozium_model.provider import Failed, Request
 from sympozium_protocol.exits import Ended, Reason
@@ -29,6 +31,7 @@ from sympozium_protocol.messages import (
     Usage,
     UserMessage,
 )
+from sympozium_protocol.messages.base import explain
 
 QUOTE = re.compile(r"\$\$\{|\$\{([a-z0-9_]+)(?::([1-9][0-9]*)|\.([A-Za-z]+))?\}")
 TOKEN = 4
@@ -52,7 +55,10 @@ class Scripted:
     def of(cls, model: ModelSpec) -> Self:
         if model.script is None:
             raise Ended(Reason.InvalidScript, "run/run.json: model.script: missing")
-        return cls(Script.model_validate_json(json.dumps(model.script)))
+        try:
+            return cls(Script.model_validate_json(json.dumps(model.script)))
+        except ValidationError as error:
+            raise Ended(Reason.InvalidScript, f"run/run.json: model.script: {explain(error)}") from None
 
     async def complete(self, request: Request) -> Completion:
         self._follow(request.turns)
