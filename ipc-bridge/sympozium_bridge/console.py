@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sympozium_bridge.places import Places
-from sympozium_protocol.files import BadFile, Exists, Numbered
+from sympozium_protocol.files import BadFile, Exists
+from sympozium_protocol.listing import Numbered
 from sympozium_protocol.messages.base import InvalidDocument
 from sympozium_protocol.messages.console import Answer, Cancel, ConsoleDocument, FollowUp, Inbound, decode_console
 from sympozium_protocol.process import log

@@ -7,7 +7,7 @@ import of another package of this repository. Every program imports this package
 ==============  ===========================================================
 ``messages``    every kind of document, as frozen pydantic models
 ``layout``      every path below /ipc, once
-``files``       guarded read, atomic write
+``files``       guarded read, atomic write; ``listing`` follows what comes
 ``waiting``     rescan always, notification as a shortcut; aliveness
 ``policy``      ``judge``: Call and RunSpec to allow, deny or ask; pure
 ``exits``       typed reasons and their exit codes

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sympozium_protocol.files import Directory, Numbered
+from sympozium_protocol.files import Directory
+from sympozium_protocol.listing import Numbered
 from sympozium_protocol.messages.base import InvalidDocument
 from sympozium_protocol.messages.console import Inbound
 from sympozium_protocol.messages.transcript import InboundMessage, Message

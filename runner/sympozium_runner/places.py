@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sympozium_protocol import layout
-from sympozium_protocol.files import Directory, Numbered
+from sympozium_protocol.files import Directory
 from sympozium_protocol.ledger import Ledger
+from sympozium_protocol.listing import Numbered
 from sympozium_protocol.waiting import Pulse
 
 

@@ -6,8 +6,9 @@ from typing import TypeVar
 
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.failpoints import failpoint
-from sympozium_protocol.files import BadFile, Directory, Numbered
+from sympozium_protocol.files import BadFile, Directory
 from sympozium_protocol.ledger import Ledger
+from sympozium_protocol.listing import Numbered
 from sympozium_protocol.messages.base import InvalidDocument
 from sympozium_protocol.messages.transcript import Message, decode_message
 

@@ -9,8 +9,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from sympozium_protocol.files import Numbered, open_root
+from sympozium_protocol.files import open_root
 from sympozium_protocol.layout import TRANSCRIPT
+from sympozium_protocol.listing import Numbered
 from sympozium_protocol.messages import Message, ToolMessage, decode_message
 
 SYMPOZIUM = Path(sys.executable).with_name("sympozium")

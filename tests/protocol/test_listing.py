@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from sympozium_protocol import ids
-from sympozium_protocol.files import BadFile, Listed, Numbered, open_root
+from sympozium_protocol.files import BadFile, open_root
+from sympozium_protocol.listing import Listed, Numbered
 from sympozium_protocol.messages import Call, InvalidDocument
 from sympozium_protocol.messages.base import ID_PATTERN
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from sympozium_protocol import layout
-from sympozium_protocol.files import BadFile, Directory, FileFault, Listed, Numbered
+from sympozium_protocol.files import BadFile, Directory, FileFault
 from sympozium_protocol.ids import id_of, is_id
+from sympozium_protocol.listing import Listed, Numbered
 from sympozium_protocol.messages.base import InvalidDocument
 from sympozium_protocol.messages.calls import Question, Verdict
 from sympozium_protocol.messages.transcript import AssistantMessage, Message, decode_message

@@ -8,9 +8,10 @@ from pydantic_core import PydanticSerializationError
 
 from sympozium_protocol import layout
 from sympozium_protocol.failpoints import failpoint
-from sympozium_protocol.files import MAX_FILE, BadFile, CannotWrite, Directory, Exists, Listed
+from sympozium_protocol.files import MAX_FILE, BadFile, CannotWrite, Directory, Exists
 from sympozium_protocol.ids import id_of, is_id, number_of
 from sympozium_protocol.ledger import Ledger
+from sympozium_protocol.listing import Listed
 from sympozium_protocol.messages.base import InvalidDocument
 from sympozium_protocol.messages.calls import Call, Manifest, Reply, Started, TextPart, Verdict
 from sympozium_protocol.process import log
