@@ -20,11 +20,25 @@ _INTERRUPTED = 50
 
 def main() -> None:
     """The console script."""
+    open_standard_streams()
     raise SystemExit(run(sys.argv[1:]))
+
+
+def open_standard_streams() -> None:
+    """A stream that was closed leads to nowhere: else the next file that is opened would take its number."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            fd = os.open(os.devnull, os.O_RDWR)
+            if fd != number:
+                os.dup2(fd, number)
+                os.close(fd)
+            setattr(sys, name, os.fdopen(number, mode))
 
 
 def run(arguments: list[str]) -> int:
     """Do what the command line says; the exit code (``sympozium_protocol.exits``)."""
+    if bad := next((word for word in arguments if not _is_text(word)), None):
+        return _fail(f"command line: {bad!a}: is not UTF-8", _USAGE)
     try:
         code = typer.main.get_command(app).main(arguments, prog_name="sympozium", standalone_mode=False)
         sys.stdout.flush()
@@ -38,6 +52,14 @@ def run(arguments: list[str]) -> int:
         return 0
     except Exception as error:  # noqa: BLE001  the top of a program: whatever it is becomes a typed reason
         return _failed(error)
+
+
+def _is_text(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeError:
+        return False
+    return True
 
 
 def _forget_output() -> None:

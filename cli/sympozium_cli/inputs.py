@@ -59,19 +59,26 @@ def expand(files: Sequence[str]) -> Iterator[Path]:
 
 
 def read(path: Path) -> bytes:
-    """A file that the person named. Raises Ended (InvalidDocument)."""
+    """A document that the person named. Raises Ended (InvalidDocument)."""
+    return _read(path, Reason.InvalidDocument)
+
+
+def _read(path: Path, reason: Reason) -> bytes:
+    """At most MAX_FILE bytes, whatever the file is: a device would never end."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE + 1)
     except OSError as error:
-        raise Ended(Reason.InvalidDocument, f"{path}: {(error.strerror or str(error)).lower()}") from None
+        raise Ended(reason, f"{path}: {(error.strerror or str(error)).lower()}") from None
+    if len(data) > MAX_FILE:
+        raise Ended(reason, f"{path}: is larger than {MAX_FILE >> 20} MiB")
+    return data
 
 
 def script(path: str) -> tuple[str, str]:
     """``--script FILE`` as name and text. Raises Ended (InvalidScript)."""
     try:
-        return path, Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise Ended(Reason.InvalidScript, f"{path}: {(error.strerror or str(error)).lower()}") from None
+        return path, _read(Path(path), Reason.InvalidScript).decode()
     except UnicodeDecodeError:
         raise Ended(Reason.InvalidScript, f"{path}: is not UTF-8") from None
 

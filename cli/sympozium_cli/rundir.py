@@ -70,7 +70,9 @@ class RunDirectory:
         try:
             self.path.mkdir(mode=MODE)
         except FileExistsError:
-            if not self.path.is_dir() or any(self.path.iterdir()):
+            if not self.path.is_dir():
+                raise Ended(Reason.Usage, f"--dir: {self.path} is not a directory") from None
+            if any(self.path.iterdir()):
                 raise Ended(Reason.Usage, f"--dir: {self.path} is there already and is not empty") from None
             self.path.chmod(MODE)
 

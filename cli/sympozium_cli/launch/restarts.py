@@ -48,15 +48,21 @@ class GiveUp:
 Next: TypeAlias = Restart | GiveUp
 
 
+STORAGE: Final = frozenset({Reason.DiskFull, Reason.DiskLimit, Reason.StorageFailed})
+"""Ends that another start may not repeat, but a few will tell."""
+STORAGE_RESTARTS: Final = 3
+
+
 def after_end(code: int, restarts: int, *, bridge: bool) -> Next:
     """What follows the end of the gate or a participant. ``code`` as of waitstatus_to_exitcode (-9: SIGKILL)."""
     reason = reason_of(code) if code > 0 else None
     if reason in HOPELESS:
         return GiveUp(reason)
-    if restarts < len(BACKOFF):
+    if restarts < (STORAGE_RESTARTS if reason in STORAGE else len(BACKOFF)):
         return Restart(BACKOFF[restarts])
-    # without the gate nothing can be called any more; without a participant the agent is told so
-    return GiveUp(Reason.BridgeLost if bridge else None)
+    # without the gate nothing can be called any more; without a participant the agent is told so,
+    # unless it is the disk, which it cannot be told without
+    return GiveUp(reason if reason in STORAGE else Reason.BridgeLost if bridge else None)
 
 
 def after_agent(code: int, restarts: int) -> Next:
