@@ -166,7 +166,7 @@ class Supervisor:
             for stream in (sys.stdout, sys.stderr):
                 try:
                     stream.flush()
-                except (OSError, ValueError):
+                except (OSError, ValueError, AttributeError):  # full, closed, or let go of
                     pass
             os._exit(code)
 
