@@ -368,3 +368,24 @@ def test_a_tool_that_the_run_does_not_give_is_refused(world: World, tmp_path: Pa
     code, said = started_with(world)
     assert code == Reason.ManifestRefused
     assert "this run gives subject no tool" in said
+
+
+def test_a_tool_that_is_offered_later_is_published_in_a_further_manifest_and_answered(
+    world: World, tmp_path: Path
+) -> None:
+    world.ipc = tmp_path / "third"
+    names = (*participant.NAMES, "late")
+    world.make(run_spec("subject", *(ToolSpec(name=name, effect="read") for name in names)))
+    world.start()
+    send(world.ipc, "1-1", "grow", name="late")
+    manifest = wait_manifest(world.ipc, number=2)
+    assert [tool.name for tool in manifest.tools] == list(names)
+    send(world.ipc, "1-2", "late", text="here")
+    assert wait_reply(world.ipc, "1-2").content == (TextPart(text="here"),)
+
+
+def test_a_tool_that_is_offered_later_and_that_the_run_does_not_give_ends_the_program(world: World) -> None:
+    process = world.start()
+    send(world.ipc, "1-1", "grow", name="stranger")
+    assert process.wait(10) == Reason.ManifestRefused
+    assert "this run gives subject no tool stranger" in world.log.read_text()

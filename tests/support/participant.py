@@ -13,7 +13,7 @@ from typing import Any
 
 from sympozium_protocol.files import BadFile
 from sympozium_protocol.messages import Call, Tool
-from sympozium_protocol.participant import Context, Handler, Result, serve
+from sympozium_protocol.participant import Context, Handler, Offer, Result, serve
 from sympozium_protocol.process import run
 
 ANYTHING: dict[str, Any] = {"type": "object"}
@@ -98,7 +98,14 @@ async def hoards(call: Call, context: Context) -> Result:
     return Result(content=(context.blob(b"x" * call.arguments["size"]),))
 
 
+async def grow(call: Call, context: Context) -> Result:
+    """Offers one more tool from now on."""
+    OFFER.replace((*OFFER.handlers.values(), Handler(Tool(name=call.arguments["name"], parameters=ANYTHING), echo)))
+    return Result.text("grown")
+
+
 ANSWERS = (
+    grow,
     gate,
     stubborn,
     blocking,
@@ -119,6 +126,7 @@ HANDLERS = (
     *(Handler(Tool(name=answer.__name__, parameters=ANYTHING), answer) for answer in ANSWERS),
 )
 NAMES = tuple(handler.tool.name for handler in HANDLERS)
+OFFER = Offer(HANDLERS)
 
 if __name__ == "__main__":
-    raise SystemExit(run(lambda: serve(HANDLERS)))
+    raise SystemExit(run(lambda: serve(OFFER)))

@@ -13,6 +13,11 @@ compares digests, checks the arguments, writes ``started``, heeds ``withdrawn`` 
 writes the Reply, and after a restart deals with what its former life left unanswered.
 """
 
-from sympozium_protocol.participant.context import Context as Context, Handler as Handler, Result as Result
+from sympozium_protocol.participant.context import (
+    Context as Context,
+    Handler as Handler,
+    Offer as Offer,
+    Result as Result,
+)
 from sympozium_protocol.participant.desk import Desk as Desk
 from sympozium_protocol.participant.serve import serve as serve

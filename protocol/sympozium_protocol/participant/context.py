@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, Self
 
@@ -25,9 +25,12 @@ from sympozium_protocol.participant.desk import Desk
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a handler ended: the part of a Reply that is its own. ``error`` is for the model to read."""
+    """How a handler ended: the part of a Reply that is its own. ``error`` is for the model to read.
 
-    outcome: Literal["ok", "error", "interrupted"] = "ok"
+    ``unavailable``: what it stands for is not there, and nothing was done.
+    """
+
+    outcome: Literal["ok", "error", "interrupted", "unavailable", "timeout"] = "ok"
     content: tuple[Part, ...] = ()
     details: JsonObject = field(default_factory=dict)
     completion: Completion | None = None
@@ -116,6 +119,29 @@ class Handler:
     tool: Tool
     answer: HandlerFunction
     starts_itself: bool = False
+
+
+class Offer:
+    """The tools of a participant that may change while it serves: each change is a further manifest."""
+
+    def __init__(self, handlers: Iterable[Handler] = ()) -> None:
+        self.handlers: dict[str, Handler] = {handler.tool.name: handler for handler in handlers}
+        self.changed = False
+        """Is there something that no manifest says yet?"""
+        self.wake: Callable[[], None] | None = None
+        """Set by ``serve``: what makes it look."""
+
+    def replace(self, handlers: Iterable[Handler]) -> None:
+        """Offer these from now on. A tool that the RunSpec does not know ends the program (ManifestRefused)."""
+        before = self.tools
+        self.handlers = {handler.tool.name: handler for handler in handlers}
+        self.changed = self.changed or self.tools != before
+        if self.changed and self.wake:
+            self.wake()
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        return tuple(handler.tool for handler in self.handlers.values())
 
 
 @dataclass(frozen=True, slots=True)

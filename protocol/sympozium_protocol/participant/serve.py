@@ -17,7 +17,7 @@ from sympozium_protocol.messages.base import InvalidDocument
 from sympozium_protocol.messages.calls import Call, Manifest, Outcome, Part, Reply, Started, TextPart
 from sympozium_protocol.messages.spec import ParticipantSpec, RunSpec
 from sympozium_protocol.participant.arguments import fault_of_arguments
-from sympozium_protocol.participant.context import Context, Former, Handler, Recover, Result, Withdrawn
+from sympozium_protocol.participant.context import Context, Former, Handler, Offer, Recover, Result, Withdrawn
 from sympozium_protocol.participant.desk import Desk, decode_call
 from sympozium_protocol.process import Settings, end_within, log, open_run
 from sympozium_protocol.waiting import Pace, Watch, stay_alive
@@ -37,12 +37,12 @@ END_AT_LATEST = 0.3
 
 
 async def serve(
-    handlers: Iterable[Handler],
+    handlers: Iterable[Handler] | Offer,
     *,
     settings: Settings | None = None,
     recover: Recover | None = None,
 ) -> None:
-    """Be a participant until cancelled.
+    """Be a participant until cancelled. Tools that may change meanwhile are given as an ``Offer``.
 
     ``recover`` is called at the start for every call that a former life left unanswered.
     Raises Ended (InvalidRun, ManifestRefused) and FileFault.
@@ -53,8 +53,9 @@ async def serve(
     if participant is None:
         raise Ended(Reason.InvalidRun, f"run/run.json: has no participant {settings.participant!r}")
     desk = Desk.open(root, participant.name, settings.ipc, spec.limits.disk)
+    offer = handlers if isinstance(handlers, Offer) else Offer(handlers)
     try:
-        await _Server(spec, participant, desk, {h.tool.name: h for h in handlers}, recover).run()
+        await _Server(spec, participant, desk, offer, recover).run()
     except asyncio.CancelledError:
         end_within(END_AT_LATEST)  # a handler that cannot be stopped must not hold up the pod
         raise
@@ -68,13 +69,13 @@ class _Server:
         spec: RunSpec,
         participant: ParticipantSpec,
         desk: Desk,
-        handlers: dict[str, Handler],
+        offer: Offer,
         recover: Recover | None,
     ) -> None:
         self.spec = spec
         self.participant = participant
         self.desk = desk
-        self.handlers = handlers
+        self.offer = offer
         self.recover = recover
         self.waiting: deque[str] = deque()
         self.running: set[str] = set()
@@ -83,7 +84,6 @@ class _Server:
         self.watch = Watch()
 
     async def run(self) -> None:
-        self._check_names()
         self._take_over()
         self.watch.add(self.desk.verdicts)
         self.watch.add(self.desk.withdrawn, marks=True)
@@ -93,15 +93,18 @@ class _Server:
     async def _live(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(stay_alive(self.desk.own))
-            self.desk.publish(Manifest(participant=self.desk.name, tools=tuple(h.tool for h in self.handlers.values())))
+            self.offer.wake = self.watch.pulse
+            self._publish()
             failpoint("ready")
             await self._loop(tasks)
 
-    def _check_names(self) -> None:
-        """A manifest cannot add a tool that the RunSpec does not know."""
-        for name in self.handlers:
+    def _publish(self) -> None:
+        """Say what is offered now. A manifest cannot add a tool that the RunSpec does not know."""
+        self.offer.changed = False
+        for name in self.offer.handlers:
             if self.participant.tool(name) is None:
                 raise Ended(Reason.ManifestRefused, f"this run gives {self.desk.name} no tool {name}")
+        self.desk.publish(Manifest(participant=self.desk.name, tools=self.offer.tools))
 
     def _take_over(self) -> None:
         """What a former life left: its effects are ended before anything new begins."""
@@ -120,6 +123,8 @@ class _Server:
     async def _loop(self, tasks: asyncio.TaskGroup) -> None:
         pace = Pace(self.watch)
         while True:
+            if self.offer.changed:
+                self._publish()
             if self._look():
                 pace.active()
             while self.waiting and len(self.running) < MAX_IN_FLIGHT:
@@ -167,9 +172,9 @@ class _Server:
         except InvalidDocument as fault:
             return _reply(call_id, found, "error", f"The call could not be read: {fault.why}.")
         tool = self.participant.tool(call.tool)
-        handler = self.handlers.get(call.tool)
+        handler = self.offer.handlers.get(call.tool)
         if tool is None or handler is None:
-            names = ", ".join(sorted(self.handlers)) or "none"
+            names = ", ".join(sorted(self.offer.handlers)) or "none"
             return _reply(call_id, found, "error", f"There is no tool {call.tool}; there are: {names}.")
         former = self.former.get(call_id)
         if former is not None and tool.effect == "write":
