@@ -35,6 +35,7 @@ from sympozium_protocol.messages.console import (
 )
 from sympozium_protocol.messages.result import Durable as Durable, RunResult as RunResult, RunUsage as RunUsage
 from sympozium_protocol.messages.script import Script as Script, ScriptCall as ScriptCall, ScriptStep as ScriptStep
+from sympozium_protocol.messages.servers import OAuthSpec as OAuthSpec, ServerSpec as ServerSpec
 from sympozium_protocol.messages.spec import (
     ApprovalSpec as ApprovalSpec,
     Continues as Continues,

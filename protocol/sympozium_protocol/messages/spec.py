@@ -19,6 +19,7 @@ from sympozium_protocol.messages.base import (
     ToolName,
     Wire,
 )
+from sympozium_protocol.messages.servers import ServerSpec
 
 
 class ToolSpec(Wire):
@@ -154,6 +155,8 @@ class RunSpec(Document):
     policies: tuple[PolicySpec, ...] = Field(min_length=1)
     limits: LimitSpec = LimitSpec()
     approval: ApprovalSpec = ApprovalSpec()
+    servers: tuple[ServerSpec, ...] = Field(default=(), description="of the participant whose role is mcp")
+    seeds: tuple[str, ...] = Field(default=(), description="what the memory of the instance begins with")
     prelude: tuple[PreludeCall, ...] = ()
     continues: Continues | None = None
     facts: dict[str, str] = Field(default_factory=dict, description="what the agent is told about where it runs")
