@@ -30,6 +30,11 @@ class OAuthSpec(Wire):
     signing_algorithm: str = "ES256"
     auth_method: Literal["client_secret_basic", "client_secret_post"] = "client_secret_basic"
     scopes: tuple[Argument, ...] = ()
+    issuer: str = Field(
+        default="",
+        description="of the authorization server, which alone is sent the credentials; empty: whichever the MCP "
+        "server names",
+    )
 
 
 class ServerSpec(Wire):
