@@ -8,6 +8,7 @@ gc.disable()
 import errno  # noqa: E402
 import os  # noqa: E402
 import sys  # noqa: E402
+from typing import TextIO  # noqa: E402
 
 import typer  # noqa: E402
 
@@ -48,7 +49,7 @@ def run(arguments: list[str]) -> int:
     except (typer.Abort, KeyboardInterrupt):
         return _fail("interrupted", _INTERRUPTED)
     except BrokenPipeError:  # whoever read our output has seen enough
-        _forget_output()
+        _forget(sys.stdout)
         return 0
     except Exception as error:  # noqa: BLE001  the top of a program: whatever it is becomes a typed reason
         return _failed(error)
@@ -62,9 +63,11 @@ def _is_text(word: str) -> bool:
     return True
 
 
-def _forget_output() -> None:
-    """Nothing more to standard output, at the end of the interpreter neither."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _forget(stream: TextIO) -> None:
+    """Nothing more to this stream, at the end of the interpreter neither."""
+    from sympozium_cli.terminal import lead_nowhere
+
+    lead_nowhere(stream)
 
 
 def _failed(error: Exception) -> int:
@@ -76,7 +79,7 @@ def _failed(error: Exception) -> int:
         reason, message = reason_for(error)
         return _fail(message, int(reason))
     if isinstance(error, OSError):
-        _forget_output()
+        _forget(sys.stdout)
         reason = Reason.DiskFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else Reason.StorageFailed
         return _fail(f"{error.filename or 'output'}: {(error.strerror or str(error)).lower()}", int(reason))
     import traceback
@@ -93,7 +96,11 @@ def _message(error: Exception) -> str:
 def _fail(message: str, code: int) -> int:
     from sympozium_cli.terminal import visible
 
-    sys.stderr.write(f"error: {visible(message)}\n")
+    try:
+        sys.stderr.write(f"error: {visible(message)}\n")
+        sys.stderr.flush()
+    except OSError:  # the terminal has gone: the exit code says it
+        _forget(sys.stderr)
     return code
 
 

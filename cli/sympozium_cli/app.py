@@ -46,15 +46,20 @@ def run_command(
     policy: Annotated[
         str, typer.Option(metavar="NAME", help="permissive, default, restrictive, or one of the documents.")
     ] = "",
-    timeout: Annotated[str, typer.Option(metavar="TIME", help="Such as 90s or 10m; waiting does not count.")] = "",
+    timeout: Annotated[
+        str, typer.Option(metavar="TIME", help="Such as 90s; 0s: no limit. Waiting for you does not count.")
+    ] = "",
     max_steps: Annotated[int | None, typer.Option(metavar="N", help="Turns of the model; 0: no limit.")] = None,
     max_tokens: Annotated[int | None, typer.Option(metavar="N", help="Tokens in all; 0: no limit.")] = None,
     max_usd: Annotated[float | None, typer.Option(metavar="USD", help="Dollars in all; 0: no limit.")] = None,
     approve: Annotated[Approve, typer.Option(help="Who answers: you, on the terminal; always yes; nobody.")] = "ask",
     replay: Annotated[str, typer.Option(metavar="RUN", help="Take the model's answers from this run.")] = "",
     directory: Annotated[
-        str, typer.Option("--dir", metavar="DIR", help="Where the run lives; always kept. Default: $XDG_STATE_HOME.")
-    ] = "",
+        str | None,
+        typer.Option(
+            "--dir", metavar="DIR", help="Where the run lives; always kept. Default: below $XDG_STATE_HOME/sympozium."
+        ),
+    ] = None,
     output: OutputOption = "text",
     quiet: Quiet = False,
 ) -> int:

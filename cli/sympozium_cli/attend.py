@@ -68,7 +68,8 @@ def attend(
     """Be there for one run from start to end; the exit code."""
     gc.freeze()  # what the imports made stays
     gc.enable()
-    launch = Launch(run, processes, values, os.environ, lock, spec.model.participant)
+    optional = frozenset(participant.name for participant in spec.participants if not participant.required)
+    launch = Launch(run, processes, values, os.environ, lock, spec.model.participant, optional)
     _head(run, processes, terminal)
     presenter = Presenter(terminal)
     try:

@@ -34,13 +34,23 @@ class Prepared:
 
 def prepare(files: Sequence[str], flags: Flags, *, run_id: str, now: str) -> Prepared:
     """Raises Ended with a reason 10-19 and a message that names file and field."""
-    objects = parse([(str(path), read(path)) for path in expand(files)])
+    objects = documents(files)
     packs = shipped()
     spec = resolve(objects, packs, flags, run_id=run_id, now=now, facts=facts())
     pod = assemble(spec, outfit(objects, packs, flags))
     check_size(pod)
     values = secret_values(objects, spec.namespace, secrets_of(pod), os.environ)
     return Prepared(spec, _saved(objects, spec, pod, files, flags), values)
+
+
+def documents(files: Sequence[str]) -> Objects:
+    """The objects in these files and directories. A file that holds none is a mistake. Raises Ended."""
+    objects = parse([(str(path), read(path)) for path in expand(files)])
+    told = {origin.file for origin in objects.origins.values()}
+    for path in expand(files):
+        if str(path) not in told:
+            raise Ended(Reason.InvalidDocument, f"{path}: holds no object")
+    return objects
 
 
 def _saved(objects: Objects, spec: RunSpec, pod: Pod, files: Sequence[str], flags: Flags) -> Saved:
@@ -53,9 +63,16 @@ def expand(files: Sequence[str]) -> Iterator[Path]:
     for name in files:
         path = Path(name)
         if path.is_dir():
-            yield from sorted(inside for inside in path.iterdir() if inside.suffix in YAML)
+            yield from _inside(path)
         else:
             yield path
+
+
+def _inside(directory: Path) -> list[Path]:
+    found = sorted(path for path in directory.iterdir() if path.suffix in YAML)
+    if not found:
+        raise Ended(Reason.InvalidDocument, f"{directory}: holds no file that ends in {' or '.join(YAML)}")
+    return found
 
 
 def read(path: Path) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ ENDED_FILE: Final = "ended.json"
 """How the launcher saw the run end; the agent's own account is agent/result.json."""
 LOCK_FILE: Final = "lock"
 LOGS: Final = "logs"
+OWN: Final = frozenset({"ipc", "workspace", "packs", "tmp", LOGS, POD_FILE, f".{POD_FILE}", LOCK_FILE})
+"""All that the launcher makes in a run's directory before the run begins."""
 MODE: Final = 0o700
 
 
@@ -53,6 +56,11 @@ class RunDirectory:
         """RUN as other commands take it: a name below the default place, else the directory."""
         return self.path.name if self.path.parent == runs_root() else str(self.path)
 
+    @property
+    def run_file(self) -> Path:
+        """What makes a directory a run: it is written last."""
+        return self.ipc / "run" / "run.json"
+
     def log_of(self, program: str) -> Path:
         return self.path / LOGS / f"{program}.log"
 
@@ -72,9 +80,23 @@ class RunDirectory:
         except FileExistsError:
             if not self.path.is_dir():
                 raise Ended(Reason.Usage, f"--dir: {self.path} is not a directory") from None
+            if self._never_started():
+                self._clear()
             if any(self.path.iterdir()):
                 raise Ended(Reason.Usage, f"--dir: {self.path} is there already and is not empty") from None
             self.path.chmod(MODE)
+
+    def _never_started(self) -> bool:
+        """Is it what a launcher left that was killed before it had laid everything out?"""
+        names = {path.name for path in self.path.iterdir()}
+        return LOCK_FILE in names and names <= OWN and not self.run_file.exists() and not self.live()
+
+    def _clear(self) -> None:
+        for path in self.path.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
     def lock(self) -> int:
         """The lock, held by whoever has this descriptor open. Raises Ended (RunLocked), OSError."""
@@ -112,6 +134,9 @@ def find(run: str) -> RunDirectory:
     """The run that RUN names: below the default place, or a directory. Raises Ended (RunNotFound)."""
     named = runs_root() / run
     path = named if is_id(run) and named.is_dir() else Path(run).absolute()
-    if not (path / "ipc" / "run" / "run.json").exists():
-        raise Ended(Reason.RunNotFound, f"{run}: is no run, neither below {runs_root()} nor as a directory")
-    return RunDirectory(Path(os.path.realpath(path)))
+    found = RunDirectory(Path(os.path.realpath(path)))
+    if found.run_file.exists():
+        return found
+    if (found.path / LOCK_FILE).exists():
+        raise Ended(Reason.RunNotFound, f"{run}: its launcher ended before anything had started; run it anew")
+    raise Ended(Reason.RunNotFound, f"{run}: is no run, neither below {runs_root()} nor as a directory")

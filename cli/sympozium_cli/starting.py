@@ -35,7 +35,7 @@ class Wanted:
     files: tuple[str, ...] = ()
     script: str = ""
     replay: str = ""
-    directory: str = ""
+    directory: str | None = None
     output: str = "text"
     quiet: bool = False
     plain: frozenset[str] = field(default_factory=frozenset)
@@ -44,6 +44,8 @@ class Wanted:
 
 def start(wanted: Wanted) -> int:
     """``sympozium run``; the exit code. Raises Ended before anything has started or was left on the disk."""
+    if wanted.directory == "":
+        raise Ended(Reason.Usage, "command line: --dir: is empty")
     approve = effective(wanted.flags.approve)
     now = time.time()
     run_id = new_run_id(now)
@@ -118,6 +120,9 @@ def resume(name: str, approve: Approve | None, output: str, *, quiet: bool) -> i
         clear_tmp(processes)
     except OSError as error:
         raise Ended(*_storage(error)) from None
+    if approve in ("ask", "all") and not spec.approval.somebody:
+        why = "the run was started with nobody to ask, and what it may do is frozen; start it anew to be asked"
+        raise Ended(Reason.Usage, f"command line: --approve {approve}: {why}")
     chosen: Approve = effective(approve or saved.approve)  # type: ignore[arg-type]
     wishes = Wishes(chosen, output, quiet)
     return attend(run, spec, processes, values, lock, wishes, standard_error(quiet=quiet), resumed=True)

@@ -90,8 +90,18 @@ class Terminal:
         try:
             self._stream.write(text)
             self._stream.flush()
-        except (OSError, ValueError):  # a reader that went away must not end a run
+        except ValueError:  # closed by ourselves
             self._quiet = True
+        except OSError:  # a reader that went away must not end a run
+            self._quiet = True
+            lead_nowhere(self._stream)
+
+
+def lead_nowhere(stream: TextIO) -> None:
+    """What is still in a stream's buffer, and what follows, goes to the null device: it can fail no more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def standard_error(*, quiet: bool = False) -> Terminal:
@@ -108,8 +118,7 @@ def print_answer(text: str) -> None:
         sys.stdout.buffer.write(data if data.endswith(b"\n") else data + b"\n")
         sys.stdout.flush()
     except BrokenPipeError:  # who read it has seen enough: that says nothing about the run
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        lead_nowhere(sys.stdout)
 
 
 def print_json(value: Any) -> None:

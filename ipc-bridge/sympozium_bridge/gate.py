@@ -51,14 +51,14 @@ class Gate:
     def look(self, now: float) -> bool:
         """One pass over everything that may have come. Was there anything?"""
         readings = [reading for lane in self.places.lanes.values() for reading in self._new_calls(lane, now)]
+        # asked first: an answer may have come while no gate was there to hear it
+        for reading in (r for r in readings if r.judgement.decision == "ask"):
+            self.questions.ask(reading, now)
         answered = [self.questions.answer(answer) for answer in self.console.answers()]
         settled = [found for found in answered if not isinstance(found, str)]
         for why in (found for found in answered if isinstance(found, str)):
             log("answer ignored", why=why)
         settled += self.questions.settled_without_answer(now)
-        asked = [r for r in readings if r.judgement.decision == "ask"]
-        for reading in asked:
-            self.questions.ask(reading, now)
         decided = [(r, r.judgement) for r in readings if r.judgement.decision != "ask"] + settled
         self._write_verdicts(decided, now)
         finished = self.durability.finish()

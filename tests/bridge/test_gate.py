@@ -159,6 +159,18 @@ def test_the_first_answer_counts_and_its_reason_reaches_the_verdict(desk: Callab
     assert "since it is Friday" in verdict.reason
 
 
+def test_an_answer_that_came_while_no_gate_was_there_counts(desk: Callable[..., Desk]) -> None:
+    d = desk()
+    data = d.call("4-1", "execute_command")
+    d.look()
+    d.restart()
+    d.answer(1, "4-1", data)
+    d.look()
+    verdict = d.verdict("4-1")
+    assert verdict is not None
+    assert (verdict.decision, verdict.by) == ("allow", "person:ann")
+
+
 def test_an_answer_for_other_bytes_or_before_the_question_decides_nothing(desk: Callable[..., Desk]) -> None:
     d = desk()
     data = Call(id="4-1", participant="ops", tool="execute_command").encode()

@@ -192,3 +192,26 @@ def test_follow_ups_and_cancels_reach_the_inbox_in_order(asking, until):
     inbox = [json.loads((asking.directory / f"ipc/bridge/inbox/{n}.json").read_text()) for n in (1, 2, 3)]
     assert [found["text"] for found in inbox] == ["first", "second", "enough"]
     assert asking("send", str(asking.directory), "too late").returncode == 19
+
+
+def test_a_terminal_that_is_closed_suspends_the_run_and_a_resume_goes_on(asking, until):
+    person = Person(asking)
+    person.sees(PROMPT)
+    os.close(person.master)
+    assert person.process.wait(30) == 51
+    assert asking.left() == []
+    done = asking("resume", str(asking.directory), "--approve", "all")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("allow")
+
+
+def test_what_a_tool_shows_while_it_runs_is_seen_line_by_line_and_made_visible(installation):
+    installation.program("agent", "wait(lambda: (DIR / 'go').exists()); result('ok')")
+    shows = "with open(IPC / 'ops/progress/3-1', 'a') as file: file.write('one\\n\x1b[2Jtwo\\nthr')\nidle()"
+    installation.program("skill", shows)
+    person = Person(installation)
+    person.sees("3-1 │ ␛[2Jtwo")
+    (installation.directory / "go").touch()
+    assert person.leaves_with() == "ok\n"
+    assert "3-1 │ one" in person.seen
+    assert "thr" not in person.seen

@@ -24,6 +24,7 @@ CASES = [
     (["-f", "absent.yaml"], 11, "absent.yaml"),
     (["--script", "absent.yaml"], 15, "absent.yaml"),
     (["--replay", "absent"], 17, "absent"),
+    (["--dir", ""], 10, "--dir"),
 ]
 
 
@@ -45,6 +46,8 @@ DOCUMENTS = {
     ),
     RUN % "nobody": (12, "spec.instanceRef"),
     "a: [": (11, "bad.yaml"),
+    "": (11, "holds no object"),
+    "# later\n---\n---\n": (11, "holds no object"),
     "\x00": (11, "bad.yaml"),
 }
 
@@ -107,3 +110,36 @@ def test_a_run_that_is_not_there_is_not_found(installation, words):
 def test_version_and_help_end_well(installation):
     assert installation("version").stdout.strip()
     assert "--replay" in installation("run", "--help").stdout
+
+
+def test_a_directory_without_documents_is_refused(installation):
+    (installation.root / "empty").mkdir()
+    done = installation.run("-f", "empty")
+    assert done.returncode == 11
+    assert "empty: holds no file that ends in .yaml or .yml" in done.stderr
+
+
+def test_what_a_launcher_left_that_was_killed_before_it_began_is_said_to_be_so_and_used_again(installation):
+    (installation.directory / "ipc" / "run").mkdir(parents=True)
+    (installation.directory / "lock").touch()
+    (installation.directory / "pod.json").write_text("{")
+    resumed = installation("resume", str(installation.directory))
+    assert resumed.returncode == 17
+    assert "its launcher ended before anything had started" in resumed.stderr
+    assert installation.run().returncode == 0
+
+
+def test_a_strangers_directory_is_not_taken_for_a_run_that_never_began(installation):
+    (installation.directory / "ipc").mkdir(parents=True)
+    (installation.directory / "lock").touch()
+    (installation.directory / "thesis.tex").touch()
+    assert installation.run().returncode == 10
+    assert (installation.directory / "thesis.tex").exists()
+
+
+def test_nobody_can_be_added_to_a_run_that_was_started_with_nobody_to_ask(installation):
+    installation.program("agent", "raise SystemExit(51)")
+    assert installation.run("--approve", "none").returncode == 51
+    refused = installation("resume", str(installation.directory), "--approve", "all")
+    assert refused.returncode == 10
+    assert "started with nobody to ask" in refused.stderr

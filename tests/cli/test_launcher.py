@@ -63,6 +63,27 @@ def test_a_configuration_that_cannot_work_ends_the_run_with_its_reason(installat
     assert installation.left() == []
 
 
+@pytest.mark.parametrize("name", ["skill", "bridge"])
+def test_a_program_that_cannot_start_is_tried_three_times_and_its_last_words_and_log_are_named(installation, name):
+    installation.program("agent", "idle()")
+    installation.program(name, COUNTS + "raise SystemExit('no such thing')")
+    done = installation.run()
+    called = {"skill": "ops"}.get(name, name)
+    assert done.returncode == {"skill": 30, "bridge": 62}[name], done.stderr
+    assert lives(installation, called) == 3
+    assert f"{called} ended with 1: no such thing ({installation.directory}/logs/{called}.log)" in done.stderr
+    assert installation.left() == []
+
+
+def test_a_participant_that_says_that_it_is_not_to_be_had_is_not_tried_again(installation):
+    installation.program("agent", "idle()")
+    installation.program("skill", COUNTS + "print('the far end is away'); raise SystemExit(30)")
+    done = installation.run()
+    assert done.returncode == 30
+    assert lives(installation, "ops") == 1
+    assert "the far end is away" in done.stderr
+
+
 def test_programs_that_ignore_sigterm_are_killed(installation):
     installation.program("model", "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True: time.sleep(1)")
     assert installation.run().returncode == 0

@@ -51,18 +51,31 @@ Next: TypeAlias = Restart | GiveUp
 STORAGE: Final = frozenset({Reason.DiskFull, Reason.DiskLimit, Reason.StorageFailed})
 """Ends that another start may not repeat, but a few will tell."""
 STORAGE_RESTARTS: Final = 3
+UNREADY_RESTARTS: Final = 2
+"""Restarts of what has never shown that it is alive: it cannot start here, and nobody waits for ten tries."""
 
 
-def after_end(code: int, restarts: int, *, bridge: bool) -> Next:
-    """What follows the end of the gate or a participant. ``code`` as of waitstatus_to_exitcode (-9: SIGKILL)."""
+def after_end(code: int, restarts: int, *, bridge: bool, ready: bool = True) -> Next:
+    """What follows the end of the gate or a participant.
+
+    ``code`` as of waitstatus_to_exitcode (-9: SIGKILL); ``ready``: it has been alive in this session.
+    """
     reason = reason_of(code) if code > 0 else None
-    if reason in HOPELESS:
+    if reason in HOPELESS or (not ready and reason is Reason.ParticipantUnavailable):
         return GiveUp(reason)
-    if restarts < (STORAGE_RESTARTS if reason in STORAGE else len(BACKOFF)):
+    if restarts < _allowed(reason, ready=ready):
         return Restart(BACKOFF[restarts])
-    # without the gate nothing can be called any more; without a participant the agent is told so,
-    # unless it is the disk, which it cannot be told without
-    return GiveUp(reason if reason in STORAGE else Reason.BridgeLost if bridge else None)
+    if reason in STORAGE:  # the agent is told of a lost participant, but for the disk, which it needs for that
+        return GiveUp(reason)
+    if bridge:  # nothing can be called any more
+        return GiveUp(Reason.BridgeLost)
+    return GiveUp(None if ready else Reason.ParticipantUnavailable)
+
+
+def _allowed(reason: Reason | None, *, ready: bool) -> int:
+    if reason in STORAGE:
+        return STORAGE_RESTARTS
+    return len(BACKOFF) if ready else UNREADY_RESTARTS
 
 
 def after_agent(code: int, restarts: int) -> Next:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +16,7 @@ from sympozium_cli.launch.stopping import stop, sweep_all
 from sympozium_cli.rundir import RunDirectory
 from sympozium_controller.pod import SecretEnv
 from sympozium_controller.render.processes import Process, Processes
+from sympozium_protocol import layout
 from sympozium_protocol.exits import Reason
 
 AGENT: Final = "agent"
@@ -38,6 +40,8 @@ class Launch:
     lock: int
     first: str
     """The program that is started before all others: the one whose start takes longest."""
+    optional: frozenset[str] = frozenset()
+    """Participants that the run goes on without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class Session:
         self._say = say
         self._living: dict[str, Child] = {}
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._began = time.time_ns()
 
     def end(self, ending: Ending) -> None:
         """End the session; the first word counts."""
@@ -106,7 +111,11 @@ class Session:
                 return
 
     def _follows(self, name: str, code: int, restarts: int) -> Restart | None:
-        decided = after_agent(code, restarts) if name == AGENT else after_end(code, restarts, bridge=name == BRIDGE)
+        decided = (
+            after_agent(code, restarts)
+            if name == AGENT
+            else after_end(code, restarts, bridge=name == BRIDGE, ready=self._was_alive(name))
+        )
         if isinstance(decided, Restart):
             self._say(f"{name} {how(code)}; started again")
             return decided
@@ -115,9 +124,16 @@ class Session:
             return None
         log = self._launch.run.log_of(name)
         self._say(f"{name} {how(code)}; it is not started again (see {log})")
-        if decided.reason:
-            self.end(Ending(decided.reason, f"{name} {how(code)}; {last_words(log)}"))
+        if decided.reason and name not in self._launch.optional:
+            self.end(Ending(decided.reason, f"{name} {how(code)}: {last_words(log) or 'it said nothing'} ({log})"))
         return None
+
+    def _was_alive(self, name: str) -> bool:
+        """Has it touched its ``alive`` since this session began?"""
+        try:
+            return os.stat(self._launch.run.ipc / name / layout.ALIVE_FILE).st_mtime_ns >= self._began
+        except OSError:
+            return False
 
     async def _stop(self, ending: Ending) -> Ending:
         """The agent, the participants side by side, the gate last, and whatever they left."""

@@ -157,11 +157,21 @@ class AtTerminal:
         except OSError:
             data = b""
         self._typed += data
-        if not data:
+        if not data and self._hung_up():  # nobody said no; the question stays open for another terminal
+            loop.remove_reader(self._fd)
+        elif not data:
             self._answer(allow=False, reason="the terminal was closed")
         elif b"\n" in self._typed:
             line, _, self._typed = self._typed.partition(b"\n")
             self._line(line.decode(errors="replace").strip())
+
+    def _hung_up(self) -> bool:
+        """Has the terminal itself gone? (Ctrl-D ends the input of one that is there.)"""
+        try:
+            termios.tcgetattr(self._fd)
+        except termios.error:
+            return True
+        return False
 
     def _line(self, line: str) -> None:
         found = decision_of(line)

@@ -13,7 +13,7 @@ from sympozium_protocol.ids import id_of, is_id
 from sympozium_protocol.listing import Listed, Numbered
 from sympozium_protocol.messages.base import InvalidDocument
 from sympozium_protocol.messages.calls import Question, Verdict
-from sympozium_protocol.messages.transcript import AssistantMessage, Message, decode_message
+from sympozium_protocol.messages.transcript import AssistantMessage, Message, ToolMessage, decode_message
 from sympozium_protocol.waiting import Watch
 
 
@@ -48,22 +48,54 @@ class Streamed:
 
 
 @dataclass(frozen=True, slots=True)
+class Progressed:
+    """More of what a tool shows while it runs."""
+
+    call: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Spoilt:
     """A file that cannot be shown."""
 
     why: str
 
 
-Event: TypeAlias = Said | Asked | Judged | Streamed | Spoilt
+Event: TypeAlias = Said | Asked | Judged | Streamed | Progressed | Spoilt
+
+
+class Progress:
+    """What grows while one participant works on its calls: lossy, and gone after the reply."""
+
+    def __init__(self, ipc: Directory, participant: str) -> None:
+        self.directory = ipc.open(layout.progress(participant))
+        self._known: dict[str, int] = {}
+
+    def new(self, done: set[str]) -> Iterator[tuple[str, str]]:
+        """What was added to each call since the last look, but for those that are ``done``."""
+        for name in self.directory.names():
+            if not is_id(name) or name in done:
+                continue
+            try:
+                data = self.directory.read(name) or b""
+            except BadFile:  # empty, or growing just now: the next look sees more
+                continue
+            whole = data.decode("utf-8", "ignore")
+            known = self._known.get(name, 0)
+            if len(whole) > known:
+                self._known[name] = len(whole)
+                yield name, whole[known:]
 
 
 class Lane:
-    """The questions and verdicts of one participant."""
+    """The questions and verdicts of one participant, and how its calls come on."""
 
     def __init__(self, ipc: Directory, participant: str) -> None:
         self.participant = participant
         self.questions = Listed(ipc.open(layout.questions(participant)))
         self.verdicts = Listed(ipc.open(layout.verdicts(participant)))
+        self.progress = Progress(ipc, participant)
 
     def asked(self, call: str) -> bool:
         return self.questions.directory.has(f"{call}.json")
@@ -76,22 +108,24 @@ class Events:
         """``model``: the participant whose calls are messages too, and so are not listed. Raises FileFault."""
         self._transcript = Numbered(ipc.open(layout.TRANSCRIPT))
         self.lanes = [Lane(ipc, name) for name in participants if name != model]
-        self._progress = ipc.open(layout.progress(model))
-        self._streamed: dict[str, int] = {}
+        self._progress = Progress(ipc, model)
         self._done: set[str] = set()
         self._broken = False
 
     def watch(self, watch: Watch) -> None:
         watch.add(self._transcript.directory)
-        watch.add(self._progress, appended=True)
+        watch.add(self._progress.directory, appended=True)
         for lane in self.lanes:
             watch.add(lane.questions.directory)
             watch.add(lane.verdicts.directory)
+            watch.add(lane.progress.directory, appended=True)
 
     def new(self, *, streaming: bool = False) -> Iterator[Event]:
         """What came since the last time, as far as it can be read."""
         if streaming:
-            yield from self._stream()
+            yield from (Streamed(call, text) for call, text in self._progress.new(self._done))
+            for lane in self.lanes:
+                yield from (Progressed(call, text) for call, text in lane.progress.new(self._done))
         yield from self._messages()
         for lane in self.lanes:
             yield from self._questions(lane)
@@ -110,7 +144,7 @@ class Events:
                 self._broken = True  # what follows cannot be understood without it
                 yield Spoilt(f"agent/transcript: {fault}")
                 return
-            if isinstance(message, AssistantMessage):
+            if isinstance(message, AssistantMessage | ToolMessage):
                 self._done.add(message.call)
             yield Said(message)
 
@@ -138,20 +172,6 @@ class Events:
                 yield Spoilt(f"{lane.verdicts.directory.at(name)}: {fault.why}")
                 continue
             yield Judged(verdict, lane.asked(verdict.id))
-
-    def _stream(self) -> Iterator[Event]:
-        for name in self._progress.names():
-            if not is_id(name) or name in self._done:
-                continue
-            try:
-                data = self._progress.read(name) or b""
-            except BadFile:  # empty, or growing just now: the next look sees more
-                continue
-            whole = data.decode("utf-8", "ignore")
-            known = self._streamed.get(name, 0)
-            if len(whole) > known:
-                self._streamed[name] = len(whole)
-                yield Streamed(name, whole[known:])
 
 
 def _files(listed: Listed) -> Iterator[tuple[str, bytes | Spoilt]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Final
 
 from sympozium_cli.terminal import Terminal, compact, one_line, visible
-from sympozium_cli.view.events import Asked, Event, Judged, Said, Spoilt, Streamed
+from sympozium_cli.view.events import Asked, Event, Judged, Progressed, Said, Spoilt, Streamed
 from sympozium_protocol.messages.calls import BlobPart, Part, Question, Verdict
 from sympozium_protocol.messages.transcript import (
     AssistantMessage,
@@ -22,6 +23,8 @@ WIDTH: Final = 200
 """Characters of an argument or a result on one line."""
 LINES: Final = 12
 """Lines of a result that are shown in full view."""
+LIVE_LINES: Final = 20
+"""Lines of one call's progress that are shown while it runs: the whole is in its result."""
 
 
 class Presenter:
@@ -31,6 +34,8 @@ class Presenter:
         self.terminal = terminal
         self._whole = whole
         self._said: dict[str, str] = {}
+        self._begun: dict[str, str] = {}
+        self._lines: Counter[str] = Counter()
         self.last_turn = ""
         """The text that the agent said last."""
 
@@ -49,8 +54,20 @@ class Presenter:
             case Streamed(call=call, text=text):
                 self._said[call] = self._said.get(call, "") + text
                 self.terminal.stream(visible(text))
+            case Progressed(call=call, text=text):
+                self._progressed(call, text)
             case Spoilt(why=why):
                 self.terminal.line(self.terminal.style(f"! {visible(why)}", "red"))
+
+    def _progressed(self, call: str, text: str) -> None:
+        """Whole lines only: several calls may be running."""
+        *lines, self._begun[call] = (self._begun.get(call, "") + text).split("\n")
+        for line in lines:
+            self._lines[call] += 1
+            if self._lines[call] <= LIVE_LINES:
+                self.terminal.line(self.terminal.style(f"  {call} │ {one_line(line, WIDTH)}", "dim"))
+            elif self._lines[call] == LIVE_LINES + 1:
+                self.terminal.line(self.terminal.style(f"  {call} │ … more than is shown here", "dim"))
 
     def _turn(self, turn: AssistantMessage) -> None:
         self.last_turn = turn.text
