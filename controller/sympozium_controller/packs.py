@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from sympozium_controller.errors import InvalidPack, fault_of
 from sympozium_controller.objects import DeclaredTool, SkillPack
 from sympozium_controller.yamltext import BadYaml, documents
-from sympozium_protocol.files import digest
+from sympozium_protocol.ids import digest_of_files
 from sympozium_protocol.policy import EXECUTE
 
 PACK_FILE: Final = "pack.yaml"
@@ -103,4 +103,4 @@ def pack_files(pack: SkillPack) -> tuple[tuple[str, str], ...]:
 
 def pack_digest(pack: SkillPack) -> str:
     """Names the pack as it was resolved."""
-    return digest(json.dumps(pack_files(pack)).encode())
+    return digest_of_files((name, text.encode()) for name, text in pack_files(pack))

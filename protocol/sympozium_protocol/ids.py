@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Iterable
 
 from sympozium_protocol.messages.base import ID_PATTERN
 
@@ -40,3 +42,11 @@ def tool_call_id(seq: int, n: int) -> str:
 def model_call_id(seq: int, attempt: int) -> str:
     """The attempt (from 1) at the completion that becomes message ``seq``."""
     return f"m{seq}-{attempt}"
+
+
+def digest_of_files(files: Iterable[tuple[str, bytes]]) -> str:
+    """Names several files together, as RunSpec does a pack: SHA-256 over each one's name, size and bytes, by name."""
+    found = hashlib.sha256()
+    for name, data in sorted(files):
+        found.update(f"{name}\0{len(data)}\0".encode() + data)
+    return found.hexdigest()

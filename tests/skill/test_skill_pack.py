@@ -11,6 +11,7 @@ import pytest
 import sympozium_packs
 
 from sympozium_protocol.exits import Ended, Reason
+from sympozium_protocol.ids import digest_of_files
 from sympozium_skill.pack import load_pack, parse_pack
 from sympozium_skill.template import BadArgument, fill_argv, fill_stdin
 
@@ -134,3 +135,13 @@ def test_no_shipped_tool_can_be_given_an_option_by_surprise(directory: Path) -> 
             if f"{{{name}}}" in tool.argv:
                 schema = tool.parameters["properties"][name]
                 assert "enum" in schema or schema["pattern"].startswith("^[A-Za-z]") or "^[a-z0-9]" in schema["pattern"]
+
+
+def test_a_pack_that_is_not_the_one_of_the_run_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "pack.yaml").write_text("{name: ops, sidecar: {commands: [ls]}}")
+    (tmp_path / "SKILL.md").write_text("Look.")
+    files = [(path.name, path.read_bytes()) for path in tmp_path.iterdir()]
+    assert load_pack(tmp_path, digest_of_files(files)).name == "ops"
+    (tmp_path / "pack.yaml").write_text("{name: ops, sidecar: {commands: [rm]}}")
+    with pytest.raises(Ended, match="is not the pack that this run was resolved with"):
+        load_pack(tmp_path, digest_of_files(files))

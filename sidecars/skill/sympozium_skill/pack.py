@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sympozium_protocol.exits import Ended, Reason
+from sympozium_protocol.ids import digest_of_files
 from sympozium_protocol.messages.base import TOOL_PATTERN, Effect, JsonObject, explain
 from sympozium_protocol.policy import EXECUTE
 from sympozium_skill.template import fault_of_template
 
 PACK_FILE: Final = "pack.yaml"
+SKILL_FILE: Final = "SKILL.md"
 BINARY_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$"
 DURATION_PATTERN: Final = r"^(\d+(\.\d*)?(ns|us|µs|ms|s|m|h))+$"
 
@@ -60,15 +63,33 @@ class Pack(_Strict):
     params: dict[str, Any] = Field(default_factory=dict)
 
 
-def load_pack(directory: Path) -> Pack:
+def read_pack(directory: Path) -> dict[str, bytes]:
+    """The files of the pack in this directory, read once. Raises Ended (InvalidPack) naming the file."""
+    found = {}
+    for name in (PACK_FILE, SKILL_FILE):
+        try:
+            found[name] = (directory / name).read_bytes()
+        except FileNotFoundError:
+            if name == PACK_FILE:
+                raise Ended(Reason.InvalidPack, f"{directory / name}: no such file or directory") from None
+        except OSError as error:
+            raise Ended(Reason.InvalidPack, f"{directory / name}: {(error.strerror or '').lower()}") from None
+    return found
+
+
+def load_pack(directory: Path, resolved: str | None = None) -> Pack:
     """The pack in this directory. Raises Ended (InvalidPack) naming file and field."""
-    file = directory / PACK_FILE
+    return pack_of(read_pack(directory), directory, resolved)
+
+
+def pack_of(files: Mapping[str, bytes], directory: Path, resolved: str | None) -> Pack:
+    """The pack in these files; ``resolved``: the digest that the RunSpec names it by, if it does. Raises as above."""
+    if resolved is not None and digest_of_files(files.items()) != resolved:
+        raise Ended(Reason.InvalidPack, f"{directory}: is not the pack that this run was resolved with")
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "is not UTF-8"
-        raise Ended(Reason.InvalidPack, f"{file}: {str(why).lower()}") from None
-    return parse_pack(text)
+        return parse_pack(files[PACK_FILE].decode())
+    except UnicodeDecodeError:
+        raise Ended(Reason.InvalidPack, f"{directory / PACK_FILE}: is not UTF-8") from None
 
 
 def parse_pack(text: str, name: str = PACK_FILE) -> Pack:

@@ -11,7 +11,7 @@ from sympozium_protocol.participant import serve
 from sympozium_protocol.participant.context import Former
 from sympozium_protocol.process import Settings, open_run
 from sympozium_skill.children import Children
-from sympozium_skill.pack import Sidecar, load_pack
+from sympozium_skill.pack import Sidecar, pack_of, read_pack
 from sympozium_skill.place import environment, link_programs
 from sympozium_skill.recover import end_former
 from sympozium_skill.tools import Shop, handlers
@@ -19,10 +19,11 @@ from sympozium_skill.tools import Shop, handlers
 
 async def serve_skill(settings: Settings, pack_directory: Path) -> None:
     """Serve the pack until cancelled. Raises Ended (InvalidPack, InvalidRun) and FileFault."""
-    pack = load_pack(pack_directory)
+    files = read_pack(pack_directory)
+    _, spec = open_run(settings)
+    pack = pack_of(files, pack_directory, spec.packs.get(settings.participant))
     if pack.sidecar is None or (pack.sidecar.commands is None and not pack.sidecar.tools):
         raise Ended(Reason.InvalidPack, f"{pack_directory}/pack.yaml: sidecar: has neither commands nor tools")
-    _, spec = open_run(settings)
 
     def recover(former: Former) -> None:
         end_former(former.started, f"{spec.run}/{settings.participant}/{former.started.id}")
