@@ -1,0 +1,173 @@
+"""The way to a server over HTTP: bounded answers, and failures that cost one request and not the session.
+
+An exception of the HTTP client would end the whole session of the mcp package. So what goes wrong with
+a JSON-RPC request is answered here with a JSON-RPC error, and meets the one call that it belongs to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final
+
+import httpx2
+from mcp.client._transport import TransportStreams
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import CONNECTION_CLOSED, INTERNAL_ERROR
+
+from sympozium_mcp.access import Access
+from sympozium_mcp.oauth import provider
+from sympozium_mcp.process import MAX_MESSAGE
+from sympozium_mcp.secrets import Redactor
+from sympozium_mcp.wire import UNIT, UNREACHABLE, Meter, Wire, watched
+
+CONNECT_WITHIN: Final = 10.0
+"""Seconds for a connection, its TLS, and for writing a request."""
+NOTIFY_WITHIN: Final = 10.0
+"""Seconds for the answer to what needs none: everything sent later waits behind it."""
+FAREWELL_WITHIN: Final = 1.0
+"""Seconds for ending a session at the server."""
+
+GETS_A_SECOND: Final = 2.0
+GETS_AT_ONCE: Final = 20.0
+"""Event streams that are opened again and again: the server says how soon, and may say at once."""
+
+_OVER: Final = f"its answer has more than {MAX_MESSAGE >> 20} MiB"
+
+
+def http(
+    access: Access, wire: Wire, redactor: Redactor
+) -> tuple[httpx2.AsyncClient, AbstractAsyncContextManager[TransportStreams]]:
+    """The HTTP client of one connection, to be entered first, and the transport over it."""
+    client = httpx2.AsyncClient(
+        headers={"accept-encoding": "identity", **access.headers},  # a bound on bytes is then one on memory
+        timeout=httpx2.Timeout(CONNECT_WITHIN, read=None),  # an answer takes as long as the call may
+        auth=provider(access, redactor) if access.oauth else None,
+        transport=Guarded(httpx2.AsyncHTTPTransport(), wire),
+    )
+    inner = streamable_http_client(access.server.url, http_client=client, max_sse_event_size=MAX_MESSAGE)
+    return client, watched(inner, wire)
+
+
+class Guarded(httpx2.AsyncBaseTransport):
+    """Wraps the transport of httpx2."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport, wire: Wire) -> None:
+        self._inner = inner
+        self._wire = wire
+        self._gets = Meter(GETS_A_SECOND, GETS_AT_ONCE)
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if request.method != "POST":
+            return await self._other(request)
+        sent = _sent(request)
+        if sent is None:  # of an authorization
+            return await self._bounded(await self._inner.handle_async_request(request))
+        if "id" not in sent:
+            return await self._notified(request)
+        return await self._asked(request, sent["id"])
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def _other(self, request: httpx2.Request) -> httpx2.Response:
+        if request.method == "GET":
+            await self._gets.take()
+            return await self._bounded(await self._inner.handle_async_request(request))
+        async with asyncio.timeout(FAREWELL_WITHIN):
+            return await self._bounded(await self._inner.handle_async_request(request))
+
+    async def _notified(self, request: httpx2.Request) -> httpx2.Response:
+        """A notification: whether it arrived cannot be known, and its failure must not end the session."""
+        try:
+            async with asyncio.timeout(NOTIFY_WITHIN):
+                return await self._bounded(await self._inner.handle_async_request(request))
+        except (httpx2.TransportError, TimeoutError):
+            return httpx2.Response(202)
+
+    async def _asked(self, request: httpx2.Request, request_id: object) -> httpx2.Response:
+        """A request: what fails becomes its answer."""
+        try:
+            response = await self._bounded(await self._inner.handle_async_request(request))
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
+            self._wire.end(f"it cannot be reached: {error or type(error).__name__}")
+            return _error(request_id, INTERNAL_ERROR, "the server cannot be reached", UNREACHABLE)
+        except _TooLarge:
+            return _error(request_id, INTERNAL_ERROR, _OVER)
+        except httpx2.TransportError as error:
+            return _error(request_id, CONNECTION_CLOSED, f"the connection broke: {error or type(error).__name__}")
+        if response.status_code in (401, 403, 429) or response.status_code >= 500:
+            return _with_words(response, request_id)
+        return response
+
+    async def _bounded(self, response: httpx2.Response) -> httpx2.Response:
+        """Read whole what is no event stream. Raises _TooLarge and httpx2.TransportError."""
+        if response.headers.get("content-encoding", "identity") != "identity":
+            await response.aclose()
+            raise _TooLarge  # what is packed has no bound
+        stream = response.stream
+        assert isinstance(stream, httpx2.AsyncByteStream)
+        if response.headers.get("content-type", "").lower().startswith("text/event-stream"):
+            response.stream = _Metered(stream, self._wire.meter)
+            return response
+        body = bytearray()
+        try:
+            async for chunk in stream:
+                body += chunk
+                if len(body) > MAX_MESSAGE:
+                    raise _TooLarge
+                await self._wire.meter.take(len(chunk) / UNIT)
+        finally:
+            await response.aclose()
+        return httpx2.Response(
+            response.status_code, headers=response.headers, content=bytes(body), extensions=response.extensions
+        )
+
+
+class _TooLarge(httpx2.TransportError):
+    def __init__(self) -> None:
+        super().__init__(_OVER)
+
+
+class _Metered(httpx2.AsyncByteStream):
+    """An event stream, read no faster than its server may send."""
+
+    def __init__(self, inner: httpx2.AsyncByteStream, meter: Meter) -> None:
+        self._inner = inner
+        self._meter = meter
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._inner:
+            await self._meter.take(len(chunk) / UNIT)
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def _sent(request: httpx2.Request) -> dict[str, Any] | None:
+    """The JSON-RPC message in a request; None when it is something else."""
+    try:
+        found = json.loads(request.content)
+    except (ValueError, httpx2.RequestNotRead):
+        return None
+    return found if isinstance(found, dict) and "jsonrpc" in found else None
+
+
+def _with_words(response: httpx2.Response, request_id: object) -> httpx2.Response:
+    """The same refusal, with its status as the message: the mcp package would drop it."""
+    if "json" in response.headers.get("content-type", "") and b'"error"' in response.content:
+        return response
+    words = f"HTTP {response.status_code} {response.reason_phrase}".strip()
+    found = _error(request_id, INTERNAL_ERROR, words, status=response.status_code)
+    for name in ("www-authenticate", "retry-after"):
+        if name in response.headers:
+            found.headers[name] = response.headers[name]
+    return found
+
+
+def _error(request_id: object, code: int, message: str, data: object = None, *, status: int = 500) -> httpx2.Response:
+    error = {"code": code, "message": message, **({"data": data} if data is not None else {})}
+    return httpx2.Response(status, json={"jsonrpc": "2.0", "id": request_id, "error": error})
