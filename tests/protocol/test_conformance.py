@@ -169,6 +169,33 @@ echo $$ >>{0}; sleep 1000
 """
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("not json", "Expecting value"),
+        ("[]", "not an object"),
+        ('{"participants": []}', "other than participants"),
+        ('{"servers": [{"name": "x"}]}', "servers.0.prefix"),
+    ],
+)
+def test_fields_of_a_run_spec_that_cannot_be_added_are_said_and_exit_10(
+    tmp_path: Path, content: str, words: str
+) -> None:
+    (scratch := tmp_path / "scratch").mkdir()
+    (tmp_path / "fields.json").write_text(content)
+    done = kit("--spec", str(tmp_path / "fields.json"), "--", "true", tmp=scratch)
+    assert done.returncode == 10
+    assert words in done.stderr
+
+
+def test_fields_that_are_added_reach_the_program(tmp_path: Path) -> None:
+    (scratch := tmp_path / "scratch").mkdir()
+    (tmp_path / "fields.json").write_text('{"seeds": ["the coffee is in the cupboard"]}')
+    look = f"cp $SYMPOZIUM_IPC/run/run.json {tmp_path}/seen.json; exit 3"
+    kit("--spec", str(tmp_path / "fields.json"), "--timeout", "1", "--", "sh", "-c", look, tmp=scratch)
+    assert "cupboard" in (tmp_path / "seen.json").read_text()
+
+
 def test_nothing_that_the_program_started_outlives_the_kit(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     scratch = tmp_path / "scratch"

@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from sympozium_protocol.conformance import descendants
@@ -15,9 +16,11 @@ from sympozium_protocol.conformance.checking import make
 from sympozium_protocol.conformance.core import CORE
 from sympozium_protocol.conformance.full import FULL
 from sympozium_protocol.conformance.lab import Lab
+from sympozium_protocol.conformance.scratch import run_spec
 from sympozium_protocol.exits import Reason
 from sympozium_protocol.ids import is_id
 from sympozium_protocol.layout import RESERVED
+from sympozium_protocol.messages.base import InvalidDocument, JsonObject
 
 EPILOG = """COMMAND is started with SYMPOZIUM_IPC (a scratch directory), SYMPOZIUM_PARTICIPANT (--name),
 SYMPOZIUM_RUN_DIGEST and SYMPOZIUM_WORKSPACE. Exit codes: 0 it conforms, 1 it does not, 10 usage.
@@ -41,6 +44,21 @@ def _ask(text: str) -> Ask:
     return Ask(tool, found)
 
 
+def _fields(path: str) -> JsonObject:
+    """Fields of a RunSpec from a file; the participants are the kit's."""
+    try:
+        found = json.loads(Path(path).read_bytes())
+    except (OSError, ValueError) as fault:
+        raise argparse.ArgumentTypeError(f"{path}: {fault}") from None
+    if not isinstance(found, dict) or "participants" in found:
+        raise argparse.ArgumentTypeError(f"{path}: is not an object with fields of a RunSpec other than participants")
+    try:
+        run_spec("subject", (), found)
+    except InvalidDocument as fault:
+        raise argparse.ArgumentTypeError(f"{path}: {fault.why}") from None
+    return found
+
+
 def _parser() -> _Parser:
     parser = _Parser(
         prog="sympozium-conformance",
@@ -54,6 +72,9 @@ def _parser() -> _Parser:
         "--call", type=_ask, metavar="TOOL={…}", help="a call that ends ok (default: from the first tool's schema)"
     )
     parser.add_argument("--slow-call", type=_ask, metavar="TOOL={…}", help="a call that takes a second or more")
+    parser.add_argument(
+        "--spec", type=_fields, default={}, metavar="FILE", help="JSON: further fields of the run's RunSpec"
+    )
     parser.add_argument(
         "--timeout", type=float, default=10.0, metavar="S", help="seconds that an answer may take (default 10)"
     )
@@ -78,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     descendants.adopt_orphans()
     signal.signal(signal.SIGTERM, _stop)  # so that what was started is ended on the way out
-    lab = Lab(options.command, options.name, options.timeout, options.call, options.slow_call)
+    lab = Lab(options.command, options.name, options.timeout, options.call, options.slow_call, options.spec)
     try:
         failed = make(FULL if options.level == "full" else CORE, lab, sys.stdout)
     except KeyboardInterrupt:

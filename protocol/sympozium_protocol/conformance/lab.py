@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from sympozium_protocol.conformance.asking import Ask
 from sympozium_protocol.conformance.scratch import Scratch
 from sympozium_protocol.conformance.subject import Subject
-from sympozium_protocol.messages.base import Effect
+from sympozium_protocol.messages.base import Effect, JsonObject
 from sympozium_protocol.messages.spec import ToolSpec
 
 
@@ -22,6 +22,8 @@ class Lab:
     timeout: float
     call: Ask | None = None
     slow: Ask | None = None
+    more: JsonObject = field(default_factory=dict)
+    """Further fields of the RunSpec."""
     said: list[str] = field(default_factory=list)
     """The last lines that the program wrote."""
     _shared: Subject | None = None
@@ -45,7 +47,7 @@ class Lab:
     def _make(self, effect: Effect) -> Subject:
         names = sorted({ask.tool for ask in (self.call, self.slow) if ask})
         tools = tuple(ToolSpec(name=name, effect=effect, timeout=self.timeout) for name in names)
-        return Subject(self.command, Scratch(self.name, tools), self.timeout)
+        return Subject(self.command, Scratch(self.name, tools, self.more), self.timeout)
 
     def _end(self, subject: Subject) -> None:
         self.said = subject.last_words() or self.said

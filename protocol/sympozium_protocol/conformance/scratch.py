@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import string
 import tempfile
@@ -15,6 +16,7 @@ from sympozium_protocol.conformance.asking import Ask
 from sympozium_protocol.conformance.inplace import InPlace
 from sympozium_protocol.files import Directory, digest, open_root
 from sympozium_protocol.messages import Call, ModelSpec, ParticipantSpec, PolicySpec, RunSpec, ToolSpec, Verdict
+from sympozium_protocol.messages.base import JsonObject
 
 _ANY_NAME: Final = (*string.ascii_letters, "_")
 
@@ -22,7 +24,7 @@ _ANY_NAME: Final = (*string.ascii_letters, "_")
 class Scratch:
     """One ipc directory with one participant in its RunSpec."""
 
-    def __init__(self, name: str, tools: tuple[ToolSpec, ...]) -> None:
+    def __init__(self, name: str, tools: tuple[ToolSpec, ...], more: JsonObject | None = None) -> None:
         self.name = name
         self.base = Path(tempfile.mkdtemp(prefix="sympozium-conformance-"))
         self.ipc = self.base / "ipc"
@@ -31,7 +33,7 @@ class Scratch:
         for private in ("workspace", "tmp"):
             (self.base / private).mkdir()
         self.root = open_root(self.ipc)
-        data = run_spec(name, tools).encode()
+        data = run_spec(name, tools, more or {}).encode()
         self.at(layout.RUN).write(layout.RUN_FILE, data)
         self.environment = {
             "SYMPOZIUM_IPC": str(self.ipc),
@@ -79,10 +81,13 @@ class Scratch:
         shutil.rmtree(self.base, ignore_errors=True)
 
 
-def run_spec(name: str, tools: tuple[ToolSpec, ...]) -> RunSpec:
-    """A run of one participant. It may offer more tools than those named: every name starts with a letter or _."""
+def run_spec(name: str, tools: tuple[ToolSpec, ...], more: JsonObject) -> RunSpec:
+    """A run of one participant. It may offer more tools than those named: every name starts with a letter or _.
+
+    ``more``: further fields of the RunSpec, for a program that takes settings from there. Raises InvalidDocument.
+    """
     participant = ParticipantSpec(name=name, role="skill", tools=tools, prefixes=_ANY_NAME, commands=())
-    return RunSpec(
+    spec = RunSpec(
         run="conformance",
         agent="conformance",
         created=utc(time.time()),
@@ -91,3 +96,4 @@ def run_spec(name: str, tools: tuple[ToolSpec, ...]) -> RunSpec:
         participants=(participant,),
         policies=(PolicySpec(name="conformance", template="Permissive"),),
     )
+    return RunSpec.decode(json.dumps({**json.loads(spec.encode()), **more}).encode()) if more else spec
