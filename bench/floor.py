@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from sympozium_protocol.durable import sync_together
 from sympozium_protocol.files import open_root
 from sympozium_protocol.waiting import Watch, until
 
@@ -76,8 +77,7 @@ def durable_batch() -> list[float]:
             for directory in directories:
                 directory.write(f"{number}.json", b"x" * 400)
             begin = time.perf_counter()
-            for directory in directories:
-                directory.sync([f"{number}.json"])
+            sync_together({directory: [f"{number}.json"] for directory in directories})
             samples.append((time.perf_counter() - begin) * 1e3)
     return samples
 

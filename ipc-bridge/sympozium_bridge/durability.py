@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from sympozium_bridge.places import Places
+from sympozium_protocol.durable import sync_together
 from sympozium_protocol.files import Directory
 from sympozium_protocol.layout import DURABLE_FILE, RESULT_FILE
 from sympozium_protocol.messages.result import Durable
@@ -19,17 +20,16 @@ class Durability:
         self._seq = 0
         self._result = False
 
-    def batch(self, calls: Iterable[tuple[Directory, str]]) -> None:
-        """Sync the transcript so far and these call files, each directory once. Raises FileFault."""
+    def batch(self, files: Iterable[tuple[Directory, str]]) -> None:
+        """Sync the transcript so far and these files, all of them together. Raises FileFault."""
         names: dict[Directory, list[str]] = defaultdict(list)
         seq = self._seq
         while self._places.transcript.has(f"{seq + 1}.json"):
             seq += 1
             names[self._places.transcript].append(f"{seq}.json")
-        for directory, name in calls:
+        for directory, name in files:
             names[directory].append(name)
-        for directory, found in names.items():
-            directory.sync(found)
+        sync_together(names)
         self._seq = seq
 
     def finish(self) -> bool:

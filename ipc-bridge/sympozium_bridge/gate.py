@@ -11,6 +11,7 @@ from sympozium_bridge.places import Lane, Places
 from sympozium_bridge.questions import Questions
 from sympozium_bridge.reading import Reading, read_bytes
 from sympozium_protocol import clock
+from sympozium_protocol.durable import sync_together
 from sympozium_protocol.failpoints import failpoint
 from sympozium_protocol.files import BadFile, Directory
 from sympozium_protocol.ids import id_of
@@ -95,38 +96,52 @@ class Gate:
         for reading, judgement in decided:
             if (reading, judgement) not in writes:
                 self._write_verdict(reading, judgement, now)
-        if not writes:
-            return
-        failpoint("before-durable")
-        refused = self._make_durable([reading for reading, _ in writes])
-        for reading, judgement in writes:
-            self._write_verdict(reading, refused or judgement, now)
+        if writes:
+            failpoint("before-durable")
+            self._allow_writes(writes, now)
 
-    def _make_durable(self, readings: list[Reading]) -> Judgement | None:
-        """Put what these calls rest on onto the disk; a denial, when the agent's files forbid it."""
-        calls: list[tuple[Directory, str]] = [
-            (self.places.lanes[reading.participant].calls, f"{reading.id}.json") for reading in readings
-        ]
+    def _allow_writes(self, writes: Sequence[tuple[Reading, Judgement]], now: float) -> None:
+        """Put the transcript, these calls and their verdicts on the disk together; then let the verdicts appear."""
+        staged = [(reading, self._stage(reading, judgement, now)) for reading, judgement in writes]
         try:
-            self.durability.batch(calls)
+            self.durability.batch([place for reading, aside in staged for place in self._rests_on(reading, aside)])
         except BadFile as fault:
             log("file refused", path=fault.path, why=fault.why)
-            return Judgement("deny", "gate", f"it cannot be made durable: {fault.path} {fault.why}")
-        return None
+            refused = Judgement("deny", "gate", f"it cannot be made durable: {fault.path} {fault.why}")
+            for reading, aside in staged:
+                self.places.lanes[reading.participant].verdicts.discard(aside)
+                self._write_verdict(reading, refused, now)
+            return
+        for reading, aside in staged:
+            failpoint("before-verdict")
+            self.places.lanes[reading.participant].verdicts.appear(aside, f"{reading.id}.json")
+            failpoint("verdict")
+        sync_together({self.places.lanes[reading.participant].verdicts: () for reading, _ in staged})
+
+    def _stage(self, reading: Reading, judgement: Judgement, now: float) -> str:
+        verdicts = self.places.lanes[reading.participant].verdicts
+        return self.places.stage(verdicts, f"{reading.id}.json", verdict_of(reading, judgement, now).encode())
+
+    def _rests_on(self, reading: Reading, aside: str) -> list[tuple[Directory, str]]:
+        lane = self.places.lanes[reading.participant]
+        return [(lane.calls, f"{reading.id}.json"), (lane.verdicts, aside)]
 
     def _write_verdict(self, reading: Reading, judgement: Judgement, now: float) -> None:
-        lane = self.places.lanes[reading.participant]
-        allowed = judgement.decision == "allow"
-        verdict = Verdict(
-            id=reading.id,
-            participant=reading.participant,
-            decision="allow" if allowed else "deny",
-            digest=reading.digest,
-            by=judgement.by,
-            reason=judgement.reason,
-            time=clock.utc(now),
-        )
+        """One that nothing durable rests on: a denial, or leave to read."""
         failpoint("before-verdict")
-        durable = allowed and reading.effect == "write"
-        self.places.write(lane.verdicts, f"{reading.id}.json", verdict.encode(), durable=durable)
+        verdicts = self.places.lanes[reading.participant].verdicts
+        self.places.write(verdicts, f"{reading.id}.json", verdict_of(reading, judgement, now).encode())
         failpoint("verdict")
+
+
+def verdict_of(reading: Reading, judgement: Judgement, now: float) -> Verdict:
+    """The gate's word on the bytes that it read."""
+    return Verdict(
+        id=reading.id,
+        participant=reading.participant,
+        decision="allow" if judgement.decision == "allow" else "deny",
+        digest=reading.digest,
+        by=judgement.by,
+        reason=judgement.reason,
+        time=clock.utc(now),
+    )

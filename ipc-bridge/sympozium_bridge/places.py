@@ -53,6 +53,11 @@ class Places:
         self.ledger.take(directory.at(name), len(data))
         directory.write(name, data, durable=durable)
 
+    def stage(self, directory: Directory, name: str, data: bytes) -> str:
+        """As ``write``, but it does not appear yet; the name under which it is. Raises CannotWrite."""
+        self.ledger.take(directory.at(name), len(data))
+        return directory.stage(name, data)
+
 
 def _lane(root: Directory, name: str) -> Lane:
     calls = root.open(layout.calls(name))

@@ -12,7 +12,6 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterable
 from typing import Final, Self
 
 from sympozium_protocol import ids
@@ -115,7 +114,7 @@ class Directory:
         except FileExistsError:
             pass
         except OSError as error:
-            raise _write_fault(self.at(name), error) from None
+            raise write_fault(self.at(name), error) from None
         return self.open((name,))
 
     def names(self) -> list[str]:
@@ -159,7 +158,7 @@ class Directory:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise _read_fault(self.at(name), error) from None
+            raise read_fault(self.at(name), error) from None
         try:
             return self._read_open(fd, name, limit)
         except OSError as error:
@@ -190,26 +189,50 @@ class Directory:
 
         Raises Exists, DiskFull, CannotWrite.
         """
+        aside = self.stage(name, data)
+        try:
+            if durable:
+                self._sync(aside)
+            self.appear(aside, name)
+            if durable:
+                os.fsync(self.fd)
+        except OSError as error:
+            self.discard(aside)
+            raise write_fault(self.at(name), error) from None
+
+    def stage(self, name: str, data: bytes) -> str:
+        """Write what shall become ``name`` under a dot-name, which nobody reads; that name. Raises CannotWrite."""
         aside = f".{name}.{os.getpid()}"
         try:
             fd = os.open(aside, _WRITE | os.O_TRUNC, 0o644, dir_fd=self.fd)
             try:
                 _write_all(fd, data)
-                if durable:
-                    os.fsync(fd)
             finally:
                 os.close(fd)
-            self._appear(aside, name)
-            if durable:
-                os.fsync(self.fd)
+        except OSError as error:
+            self.discard(aside)
+            raise write_fault(self.at(name), error) from None
+        return aside
+
+    def appear(self, aside: str, name: str) -> None:
+        """Make a staged file appear, never replacing. Raises Exists, CannotWrite; it is gone then."""
+        try:
+            self._rename(aside, name)
         except FileExistsError:
-            self._discard(aside)
+            self.discard(aside)
             raise Exists(self.at(name), "is there already") from None
         except OSError as error:
-            self._discard(aside)
-            raise _write_fault(self.at(name), error) from None
+            self.discard(aside)
+            raise write_fault(self.at(name), error) from None
 
-    def _appear(self, aside: str, name: str) -> None:
+    def _sync(self, name: str) -> None:
+        fd = os.open(name, _READ, dir_fd=self.fd)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def _rename(self, aside: str, name: str) -> None:
         done = _libc.renameat2(self.fd, os.fsencode(aside), self.fd, os.fsencode(name), _RENAME_NOREPLACE)
         if done == 0:
             return
@@ -220,7 +243,8 @@ class Directory:
         os.link(aside, name, src_dir_fd=self.fd, dst_dir_fd=self.fd, follow_symlinks=False)
         os.unlink(aside, dir_fd=self.fd)
 
-    def _discard(self, aside: str) -> None:
+    def discard(self, aside: str) -> None:
+        """Forget a staged file."""
         try:
             os.unlink(aside, dir_fd=self.fd)
         except OSError:  # the fault that led here is the one to report
@@ -233,7 +257,7 @@ class Directory:
         except FileExistsError:
             return
         except OSError as error:
-            raise _write_fault(self.at(name), error) from None
+            raise write_fault(self.at(name), error) from None
 
     def replace(self, name: str, data: bytes) -> None:
         """Set one of the few files that change (``durable``): readers see the old or the new, whole."""
@@ -246,8 +270,8 @@ class Directory:
                 os.close(fd)
             os.rename(aside, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
         except OSError as error:
-            self._discard(aside)
-            raise _write_fault(self.at(name), error) from None
+            self.discard(aside)
+            raise write_fault(self.at(name), error) from None
 
     def touch(self, name: str) -> None:
         """Set the time of ``name`` to now, creating it."""
@@ -256,7 +280,7 @@ class Directory:
         except FileNotFoundError:
             self.mark(name)
         except OSError as error:
-            raise _write_fault(self.at(name), error) from None
+            raise write_fault(self.at(name), error) from None
 
     def append(self, name: str, data: bytes) -> None:
         """Add to one of the lossy files (``progress``)."""
@@ -267,7 +291,7 @@ class Directory:
             finally:
                 os.close(fd)
         except OSError as error:
-            raise _write_fault(self.at(name), error) from None
+            raise write_fault(self.at(name), error) from None
 
     def remove(self, name: str) -> None:
         """Remove one of the writer's own files; no error when it is gone."""
@@ -276,25 +300,7 @@ class Directory:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise _write_fault(self.at(name), error) from None
-
-    def sync(self, names: Iterable[str]) -> None:
-        """Put these files and the directory itself on the disk."""
-        for name in names:
-            try:
-                fd = os.open(name, _READ, dir_fd=self.fd)
-            except OSError as error:
-                raise _read_fault(self.at(name), error) from None
-            try:
-                os.fdatasync(fd)
-            except OSError as error:
-                raise _write_fault(self.at(name), error) from None
-            finally:
-                os.close(fd)
-        try:
-            os.fsync(self.fd)
-        except OSError as error:
-            raise _write_fault(self.path, error) from None
+            raise write_fault(self.at(name), error) from None
 
     def put_blob(self, data: bytes) -> str:
         """Keep ``data`` in this blobs directory; its digest. The same content is kept once."""
@@ -358,7 +364,8 @@ def _directory_fault(path: str, error: OSError) -> FileFault:
     return CannotRead(path, _why(error))
 
 
-def _read_fault(path: str, error: OSError) -> FileFault:
+def read_fault(path: str, error: OSError) -> FileFault:
+    """What a refusal to open or read means."""
     if error.errno == errno.ELOOP:
         return BadFile(path, "is a symbolic link")
     if error.errno in (errno.ENXIO, errno.ENODEV, errno.EISDIR, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM):
@@ -366,7 +373,8 @@ def _read_fault(path: str, error: OSError) -> FileFault:
     return CannotRead(path, _why(error))
 
 
-def _write_fault(path: str, error: OSError) -> CannotWrite:
+def write_fault(path: str, error: OSError) -> CannotWrite:
+    """What a refusal to write means."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull(path, _why(error))
     return CannotWrite(path, _why(error))

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from sympozium_protocol import files
+from sympozium_protocol.durable import sync_together
 from sympozium_protocol.files import BadFile, CannotWrite, Directory, DiskFull, Exists, digest, open_root
 from sympozium_protocol.ledger import Ledger, OverLimit
 from sympozium_protocol.messages import InvalidDocument, Verdict
@@ -298,7 +299,7 @@ def test_the_first_write_of_a_name_stands_for_ever(
                 expected[name] = data
         assert {name: here.read(name) for name in expected} == expected
         assert set(here.names()) == {name for name in expected if not name.startswith(".")}
-        here.sync(expected)
+        sync_together({here: list(expected)})
 
 
 @settings(max_examples=40, deadline=None)
