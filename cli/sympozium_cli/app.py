@@ -43,6 +43,13 @@ def run_command(
     base_url: Annotated[str, typer.Option(metavar="URL", help="Another address of the provider's protocol.")] = "",
     script: Annotated[str, typer.Option(metavar="FILE", help="What the scripted model says, in YAML.")] = "",
     skill: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A skill more; may be repeated.")] = None,
+    memory: Annotated[
+        bool, typer.Option("--memory", help="Let the instance remember across its runs, whatever its document says.")
+    ] = False,
+    mcp: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=COMMAND|URL", help="An MCP server; its tools begin with NAME_. May be repeated."),
+    ] = None,
     policy: Annotated[
         str, typer.Option(metavar="NAME", help="permissive, default, restrictive, or one of the documents.")
     ] = "",
@@ -73,6 +80,8 @@ def run_command(
         model=model,
         base_url=base_url,
         skills=tuple(skill or ()),
+        memory=memory,
+        mcp=tuple(mcp or ()),
         policy=policy,
         timeout=timeout,
         max_steps=max_steps,
@@ -101,7 +110,8 @@ _ANY_RUN = frozenset({"text", "file", "approve", "replay", "directory", "output"
 def _given(context: typer.Context) -> frozenset[str]:
     """The options that say what the run is, and were given."""
     named = (name for name in context.params if name not in _ANY_RUN)
-    return frozenset(f"--{name.replace('_', '-')}" for name in named if context.params[name] not in ("", None, [], ()))
+    given = (name for name in named if context.params[name] not in ("", None, [], (), False))
+    return frozenset(f"--{name.replace('_', '-')}" for name in given)
 
 
 @app.command("resume")

@@ -17,14 +17,14 @@ from sympozium_cli.launch.orphans import become_subreaper
 from sympozium_cli.launch.session import Ending, Launch, Session
 from sympozium_cli.outcome import Outcome, outcome_of
 from sympozium_cli.person import Mouth, whoami
-from sympozium_cli.rundir import ENDED_FILE, RunDirectory
+from sympozium_cli.rundir import ENDED_FILE, RunDirectory, memory_directory
 from sympozium_cli.terminal import Terminal, print_answer, print_json, visible
 from sympozium_cli.view.ask import Approve, answerer_of
 from sympozium_cli.view.events import Events
 from sympozium_cli.view.live import Live
 from sympozium_cli.view.present import Presenter
 from sympozium_controller.pod import Pod, SecretEnv
-from sympozium_controller.render.processes import Processes, render
+from sympozium_controller.render.processes import Processes, Roots, render
 from sympozium_protocol import clock
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.files import FileFault
@@ -45,9 +45,10 @@ class Wishes:
     quiet: bool
 
 
-def rendered(pod: Pod, run: RunDirectory) -> Processes:
+def rendered(pod: Pod, run: RunDirectory, spec: RunSpec) -> Processes:
     """The pod as processes of this installation. Raises Ended when a program of it is not installed."""
-    processes = render(pod, run.path, Path(sys.executable).parent)
+    roots = Roots(run.path, memory_directory(spec.namespace, spec.agent))
+    processes = render(pod, roots, Path(sys.executable).parent)
     for process in processes.programs:
         if not os.access(process.argv[0], os.X_OK):
             raise Ended(Reason.MissingReference, f"{process.argv[0]}: is not installed")

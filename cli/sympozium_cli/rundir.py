@@ -36,6 +36,11 @@ def runs_root() -> Path:
     return base / "sympozium" / "runs"
 
 
+def memory_directory(namespace: str, instance: str) -> Path:
+    """Where the memory of an instance lies: beside the runs, which it outlives."""
+    return runs_root().parent / "memory" / namespace / instance
+
+
 def new_run_id(now: float) -> str:
     """A run's name: its time (UTC), so that names sort, and some chance."""
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{secrets.token_hex(2)}"

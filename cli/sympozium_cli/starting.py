@@ -51,7 +51,7 @@ def start(wanted: Wanted) -> int:
     run_id = new_run_id(now)
     prepared = _prepared(wanted, approve, run_id, clock.utc(now))
     run = RunDirectory(Path(os.path.realpath(wanted.directory or runs_root() / run_id)))
-    processes = rendered(prepared.saved.pod, run)
+    processes = rendered(prepared.saved.pod, run, prepared.spec)
     with _new(run):
         lock = run.lock()
         lay_out(run, prepared.spec, prepared.saved.pod.run, podfile.save(prepared.saved), processes)
@@ -114,7 +114,7 @@ def resume(name: str, approve: Approve | None, output: str, *, quiet: bool) -> i
     with run.open_ipc() as ipc:
         spec = read_run(ipc, digest(saved.pod.run))
     _check_unfinished(run, spec.run)
-    processes = rendered(saved.pod, run)
+    processes = rendered(saved.pod, run, spec)
     values = podfile.values(saved, os.environ)
     try:
         clear_tmp(processes)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from sympozium_controller import memory
 from sympozium_controller.outfit import Outfit, SkillOutfit
 from sympozium_controller.pod import Mount, Pod, Program
 from sympozium_protocol import layout
@@ -71,6 +72,10 @@ def _bridge(spec: RunSpec, run_digest: str) -> Program:
 def _participant(participant: ParticipantSpec, spec: RunSpec, outfit: Outfit, run_digest: str) -> Program:
     if participant.name == spec.model.participant:
         return _model(participant, spec, outfit, run_digest)
+    if participant.role == "memory":
+        return _memory(participant, spec, run_digest)
+    if participant.role == "mcp":
+        return _mcp(participant, spec, outfit, run_digest)
     return _skill(participant, outfit.skills[participant.name], run_digest)
 
 
@@ -105,6 +110,34 @@ def _skill(participant: ParticipantSpec, outfit: SkillOutfit, run_digest: str) -
         secrets=outfit.secrets,
         resources=outfit.resources,
         egress=outfit.egress,
+        inherits=(*_DEVELOPER, *_LOCALE, *_NETWORK),
+    )
+
+
+def _memory(participant: ParticipantSpec, spec: RunSpec, run_digest: str) -> Program:
+    """The one program with a volume that outlives the run."""
+    name = participant.name
+    return Program(
+        name=name,
+        image="memory",
+        command=("sympozium-memory",),
+        mounts=(*_own_mounts(name), Mount(memory.volume(spec.agent), memory.DIRECTORY, writable=True)),
+        env=(*_env(name, run_digest), ("SYMPOZIUM_MEMORY", f"{memory.DIRECTORY}/{memory.FILE}")),
+        inherits=_LOCALE,
+    )
+
+
+def _mcp(participant: ParticipantSpec, spec: RunSpec, outfit: Outfit, run_digest: str) -> Program:
+    """It speaks to every MCP server of the run; those of stdio are its children."""
+    name = participant.name
+    return Program(
+        name=name,
+        image="mcp-bridge",
+        command=("sympozium-mcp",),
+        mounts=_own_mounts(name),
+        env=_env(name, run_digest),
+        secrets=outfit.mcp_secrets,
+        egress=tuple(server.url or "*" for server in spec.servers),
         inherits=(*_DEVELOPER, *_LOCALE, *_NETWORK),
     )
 

@@ -118,6 +118,8 @@ def _overlay(instance: SympoziumInstance, flags: Flags) -> SympoziumInstance:
         known = {skill.skill_pack_ref for skill in spec.skills}
         added = (_skill(name) for name in dict.fromkeys(flags.skills) if name not in known)
         changed["skills"] = (*spec.skills, *added)
+    if flags.memory:
+        changed["memory"] = spec.memory.model_copy(update={"enabled": True})
     if flags.system:
         changed["system_prompt"] = flags.system
     return instance.model_copy(update={"spec": spec.model_copy(update=changed)})

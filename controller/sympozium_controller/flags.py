@@ -32,3 +32,7 @@ class Flags:
     approve: Literal["ask", "all", "none"] = "ask"
     """``none``: there is nobody to ask, so ``ask`` is deny."""
     system: str = ""
+    memory: bool = False
+    """Give the instance its memory, whatever its document says."""
+    mcp: tuple[str, ...] = ()
+    """MCP servers as NAME=COMMAND or NAME=URL."""

@@ -19,6 +19,7 @@ from sympozium_controller.objects.instance import ContainerResources
 from sympozium_controller.packs import pack_files
 from sympozium_controller.pod import PackFiles, Pod, Program, Resources, SecretEnv
 from sympozium_controller.providers import Known, known_provider
+from sympozium_controller.servers import secrets_of_servers, servers_of
 from sympozium_controller.skills import PARAMETER_PREFIX, Skill, skills_of
 from sympozium_protocol.exits import Reason
 
@@ -58,6 +59,8 @@ class Outfit:
     model_inherits: tuple[str, ...] = ()
     """Names in the developer's environment that the model gateway may see, if they are there."""
     agent_resources: Resources = NO_BOUNDS
+    mcp_secrets: tuple[SecretEnv, ...] = ()
+    """Keys of the Secrets that MCP servers name: the MCP bridge alone has them."""
 
 
 def outfit(objects: Objects, packs: Mapping[str, SkillPack], flags: Flags) -> Outfit:
@@ -72,6 +75,7 @@ def outfit(objects: Objects, packs: Mapping[str, SkillPack], flags: Flags) -> Ou
         model_secrets=secrets,
         model_inherits=inherits,
         agent_resources=_resources(chosen.instance.spec.resources),
+        mcp_secrets=secrets_of_servers(servers_of(objects, chosen, flags)),
     )
 
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from sympozium_controller.choice import Chosen, choose
+from sympozium_controller.choice import choose
 from sympozium_controller.documents import Objects
 from sympozium_controller.errors import Origin, Refused
 from sympozium_controller.flags import Flags
 from sympozium_controller.limits import resolve_limits
-from sympozium_controller.objects import MCPServer, SkillPack
+from sympozium_controller.memory import MEMORY, TOOLS, memory_participant, recollections
+from sympozium_controller.objects import SkillPack
+from sympozium_controller.objects.instance import Memory
 from sympozium_controller.packs import pack_digest
 from sympozium_controller.policies import policies_of, policy_spec
 from sympozium_controller.providers import model_participant, model_spec
+from sympozium_controller.servers import Server, mcp_participant, server_specs, servers_of
 from sympozium_controller.skills import Skill, check_tool_names, skill_participant, skills_of
 from sympozium_protocol.exits import Reason
 from sympozium_protocol.files import MAX_FILE
-from sympozium_protocol.messages.spec import ApprovalSpec, NativeSpec, PolicySpec, RunSpec, ToolSpec
+from sympozium_protocol.messages.spec import ApprovalSpec, NativeSpec, ParticipantSpec, PolicySpec, RunSpec, ToolSpec
 from sympozium_protocol.policy import Subject, judge_subject
 
 NATIVE: Final = (
@@ -44,9 +47,9 @@ def resolve(
     where it runs. Raises Refused, whose reason is an exit code 10-19 and whose message names file and field.
     """
     chosen = choose(objects, flags)
-    _check_available(objects, chosen)
     skills = skills_of(objects, packs, chosen)
-    check_tool_names(skills, (tool.name for tool in NATIVE))
+    servers = servers_of(objects, chosen, flags)
+    taken = check_tool_names(skills, {t.name: "the agent itself" for t in NATIVE} | {t.name: MEMORY for t in TOOLS})
     policies = policies_of(objects, chosen, flags)
     judged = tuple(policy_spec(policy) for policy in policies)
     spec = chosen.instance.spec
@@ -58,7 +61,7 @@ def resolve(
         system_prompt=_system_prompt(spec.system_prompt, skills),
         input=chosen.run.spec.input,
         model=model_spec(chosen, flags),
-        participants=(model_participant(), *(skill_participant(s) for s in skills if s.pack.spec.sidecar)),
+        participants=_participants(spec.memory, skills, servers),
         native=NativeSpec(tools=_native(judged, {p.name: objects.origin(p) for p in policies})),
         policies=judged,
         limits=resolve_limits(
@@ -67,6 +70,9 @@ def resolve(
         approval=ApprovalSpec(
             somebody=flags.approve != "none", patience=spec.approval.patience, expiry=spec.approval.expiry
         ),
+        servers=server_specs(servers, taken),
+        seeds=spec.memory.seeds if spec.memory.enabled else (),
+        prelude=recollections(spec.memory, chosen.run.spec.input) if spec.memory.enabled else (),
         facts={**(facts or {}), **_skill_facts(skills)},
         packs={skill.pack.name: pack_digest(skill.pack) for skill in skills},
     )
@@ -76,16 +82,13 @@ def resolve(
     return found
 
 
-def _check_available(objects: Objects, chosen: Chosen) -> None:
-    spec = chosen.instance.spec
-    if spec.memory.enabled:
-        why = "the memory is not available in this version; leave it out or set it to false"
-        raise Refused(Reason.Usage, chosen.instance_origin, "spec.memory.enabled", why)
-    for number, name in enumerate(spec.mcp_servers):
-        where = f"spec.mcpServers.{number}"
-        if objects.get(MCPServer, name, chosen.namespace) is None:
-            raise Refused(Reason.MissingReference, chosen.instance_origin, where, f"there is no MCPServer {name}")
-        raise Refused(Reason.Usage, chosen.instance_origin, where, "MCP servers are not available in this version")
+def _participants(memory: Memory, skills: Iterable[Skill], servers: Sequence[Server]) -> tuple[ParticipantSpec, ...]:
+    return (
+        model_participant(),
+        *(skill_participant(skill) for skill in skills if skill.pack.spec.sidecar),
+        *((memory_participant(),) if memory.enabled else ()),
+        *((mcp_participant(servers),) if servers else ()),
+    )
 
 
 def _system_prompt(own: str, skills: Iterable[Skill]) -> str:

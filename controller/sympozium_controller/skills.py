@@ -12,9 +12,11 @@ from sympozium_controller.choice import Chosen
 from sympozium_controller.documents import Objects
 from sympozium_controller.errors import InvalidPack, Origin, Refused
 from sympozium_controller.flags import ON_COMMAND_LINE
+from sympozium_controller.memory import MEMORY
 from sympozium_controller.objects import SkillPack
 from sympozium_controller.packs import check_pack
 from sympozium_controller.providers import MODEL
+from sympozium_controller.servers import MCP
 from sympozium_protocol.exits import Reason
 from sympozium_protocol.layout import RESERVED
 from sympozium_protocol.messages.spec import ParticipantSpec, ToolSpec
@@ -59,7 +61,7 @@ def skills_of(objects: Objects, packs: Mapping[str, SkillPack], chosen: Chosen) 
 def _pack(
     objects: Objects, packs: Mapping[str, SkillPack], namespace: str, name: str, origin: Origin, where: str
 ) -> tuple[SkillPack, Origin]:
-    if name in RESERVED or name == MODEL:
+    if name in RESERVED or name in (MODEL, MEMORY, MCP):
         raise Refused(Reason.InvalidPack, origin, where, f"no skill may be named {name}: the pod has its own")
     own = objects.get(SkillPack, name, namespace)
     if own is not None:
@@ -115,9 +117,12 @@ def skill_participant(skill: Skill) -> ParticipantSpec:
     )
 
 
-def check_tool_names(skills: Iterable[Skill], native: Iterable[str]) -> None:
-    """A tool's name belongs to one participant; ``execute_command`` alone is shared. Raises InvalidPack."""
-    owners = dict.fromkeys((*native, "complete"), "the agent itself")
+def check_tool_names(skills: Iterable[Skill], taken: Mapping[str, str]) -> frozenset[str]:
+    """All names of tools; ``taken``: those of others than skills, and whose they are.
+
+    A name belongs to one participant; ``execute_command`` alone is shared. Raises InvalidPack.
+    """
+    owners = {**taken, "complete": "the agent itself"}
     for skill in skills:
         for number, tool in enumerate(skill.pack.spec.sidecar.tools if skill.pack.spec.sidecar else ()):
             where = f"sidecar.tools.{number}.name"
@@ -126,3 +131,4 @@ def check_tool_names(skills: Iterable[Skill], native: Iterable[str]) -> None:
             if tool.name == EXECUTE:
                 raise InvalidPack(str(skill.origin), where, f"{EXECUTE} is declared by commands, not as a tool")
             owners[tool.name] = f"the skill {skill.pack.name}"
+    return frozenset(owners) | {EXECUTE}

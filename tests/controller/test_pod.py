@@ -17,7 +17,7 @@ from sympozium_controller.flags import Flags
 from sympozium_controller.objects import SkillPack
 from sympozium_controller.outfit import outfit, secret_values, secrets_of
 from sympozium_controller.pod import Pod, Program
-from sympozium_controller.render.processes import Processes, render
+from sympozium_controller.render.processes import Processes, Roots, render
 from sympozium_controller.resolve import resolve
 from sympozium_protocol import layout
 from sympozium_protocol.messages.spec import RunSpec
@@ -25,6 +25,7 @@ from sympozium_protocol.messages.spec import RunSpec
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("[0-9]*"))
+ROOTS = Roots(PurePath("/run-directory"), PurePath("/memory-directory"))
 NOW = "2026-01-02T03:04:05.000Z"
 TOKEN = "not-a-real-token"
 
@@ -32,7 +33,7 @@ TOKEN = "not-a-real-token"
 def made(objects: Objects, packs: Mapping[str, SkillPack], flags: Flags) -> tuple[RunSpec, Pod, Processes]:
     spec = resolve(objects, packs, flags, run_id="run-1", now=NOW)
     pod = assemble(spec, outfit(objects, packs, flags))
-    return spec, pod, render(pod, PurePath("/run-directory"), PurePath("/executables"))
+    return spec, pod, render(pod, ROOTS, PurePath("/executables"))
 
 
 def example(name: str) -> tuple[Objects, Flags]:
@@ -143,7 +144,7 @@ def test_the_agent_inherits_nothing_of_the_developer(pod: Pod) -> None:
 
 
 def test_paths_inside_a_container_become_paths_of_the_run(pod: Pod) -> None:
-    processes = render(pod, PurePath("/d"), PurePath("/b"))
+    processes = render(pod, Roots(PurePath("/d"), PurePath("/m")), PurePath("/b"))
     skill = next(p for p in processes.programs if p.name == "k8s-ops")
     env = dict(skill.env)
     assert skill.argv == ("/b/sympozium-skill",)

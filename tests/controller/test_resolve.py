@@ -262,13 +262,8 @@ def test_nobody_to_ask_is_said(resolved: Resolve) -> None:
          "spec.skills.0.params", "larger than 32 KiB"),
         ([], {"timeout": "soon", "input": "x"}, Reason.Usage, "--timeout", "duration"),
         ([], {"max_steps": -1, "input": "x"}, Reason.Usage, "--max-steps", "0 or more"),
-        ([instance("{provider: {name: scripted}, memory: {enabled: true}}"), ASKED], {}, Reason.Usage,
-         "spec.memory.enabled", "not available in this version"),
         ([instance("{provider: {name: scripted}, mcpServers: [github]}"), ASKED], {}, Reason.MissingReference,
          "spec.mcpServers.0", "no MCPServer github"),
-        ([instance("{provider: {name: scripted}, mcpServers: [g]}"), ASKED,
-          HEAD + "kind: MCPServer\nmetadata: {name: g}\nspec: {transport: stdio}\n"], {}, Reason.Usage,
-         "spec.mcpServers.0", "not available in this version"),
     ],
 )  # fmt: skip
 def test_what_cannot_run_is_refused_before_anything_starts(

@@ -11,12 +11,12 @@ from sympozium_controller.objects.instance import (
     SkillRef as SkillRef,
     SympoziumInstance as SympoziumInstance,
 )
+from sympozium_controller.objects.mcpserver import MCPServer as MCPServer
 from sympozium_controller.objects.policy import SympoziumPolicy as SympoziumPolicy
 from sympozium_controller.objects.run import AgentRun as AgentRun
 from sympozium_controller.objects.secret import Secret as Secret
 from sympozium_controller.objects.skillpack import DeclaredTool as DeclaredTool, SkillPack as SkillPack
 from sympozium_controller.objects.team import (
-    MCPServer as MCPServer,
     PersonaPack as PersonaPack,
     SympoziumSchedule as SympoziumSchedule,
 )

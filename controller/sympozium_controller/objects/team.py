@@ -1,8 +1,8 @@
-"""SympoziumSchedule, PersonaPack and MCPServer: read and checked here, acted on by the control plane."""
+"""SympoziumSchedule and PersonaPack: read and checked here, acted on by the control plane."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -65,27 +65,4 @@ class PersonaPackSpec(Fields):
 class PersonaPack(Object):
     kind: Literal["PersonaPack"] = "PersonaPack"
     spec: PersonaPackSpec
-    status: dict[str, Any] | None = None
-
-
-class MCPServerSpec(Fields):
-    transport: Literal["stdio", "http"]
-    command: tuple[str, ...] = ()
-    image: str = ""
-    url: str = ""
-    secret_ref: OptionalName = ""
-    tools: ToolPolicy = ToolPolicy()
-    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,32}$")] = ""
-    headers: dict[str, str] = Field(default_factory=dict)
-    env: dict[str, str] = Field(default_factory=dict)
-    oauth: dict[str, Any] = Field(default_factory=dict)
-    required: bool = True
-    read_tools: tuple[str, ...] = ()
-    elicitation: str = "decline"
-    sampling: str = "decline"
-
-
-class MCPServer(Object):
-    kind: Literal["MCPServer"] = "MCPServer"
-    spec: MCPServerSpec
     status: dict[str, Any] | None = None

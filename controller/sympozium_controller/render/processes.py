@@ -19,7 +19,16 @@ _DIRECTORIES: Final = {
     "/workspace": WORKSPACE_DIRECTORY,
     "/packs": PACKS_DIRECTORY,
 }
-_PATH_VARIABLES: Final = frozenset({"SYMPOZIUM_IPC", "SYMPOZIUM_WORKSPACE", "SYMPOZIUM_PACK"})
+_MEMORY: Final = "/memory"
+_PATH_VARIABLES: Final = frozenset({"SYMPOZIUM_IPC", "SYMPOZIUM_WORKSPACE", "SYMPOZIUM_PACK", "SYMPOZIUM_MEMORY"})
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """Where a pod's paths are, all absolute: those of this run, and the memory, which outlives it."""
+
+    run: PurePath
+    memory: PurePath
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,42 +64,47 @@ class Processes:
     not_enforced: tuple[NotEnforced, ...]
 
 
-def render(pod: Pod, run_directory: PurePath, executables: PurePath) -> Processes:
-    """The pod below ``run_directory`` (absolute), its programs from the directory ``executables``."""
+def render(pod: Pod, roots: Roots, executables: PurePath) -> Processes:
+    """The pod below ``roots``, its programs from the directory ``executables``."""
     programs = (pod.bridge, *pod.participants, pod.agent)
     return Processes(
-        programs=tuple(_process(program, run_directory, executables) for program in programs),
-        directories=tuple(_directories(pod, programs, run_directory)),
-        files=tuple(file for pack in pod.packs for file in _pack(pack, run_directory)),
+        programs=tuple(_process(program, roots, executables) for program in programs),
+        directories=tuple(_directories(pod, programs, roots)),
+        files=tuple(file for pack in pod.packs for file in _pack(pack, roots.run)),
         not_enforced=tuple(_not_enforced(pod)),
     )
 
 
-def _process(program: Program, root: PurePath, executables: PurePath) -> Process:
+def _process(program: Program, roots: Roots, executables: PurePath) -> Process:
     executable, *arguments = program.command
     at_work = any(mount.path == "/workspace" for mount in program.mounts)
-    tmp = str(root / TMP_DIRECTORY / program.name)
+    tmp = str(roots.run / TMP_DIRECTORY / program.name)
     return Process(
         name=program.name,
         argv=(str(executables / executable), *arguments),
-        env=(*((name, _value(name, value, root)) for name, value in program.env), ("TMPDIR", tmp)),
+        env=(*((name, _value(name, value, roots)) for name, value in program.env), ("TMPDIR", tmp)),
         secrets=program.secrets,
         inherits=program.inherits,
-        cwd=str(root / WORKSPACE_DIRECTORY) if at_work else tmp,
+        cwd=str(roots.run / WORKSPACE_DIRECTORY) if at_work else tmp,
     )
 
 
-def _value(name: str, value: str, root: PurePath) -> str:
-    return str(_path(value, root)) if name in _PATH_VARIABLES else value
+def _value(name: str, value: str, roots: Roots) -> str:
+    return str(_path(value, roots)) if name in _PATH_VARIABLES else value
 
 
-def _path(path: str, root: PurePath) -> PurePath:
-    """A path inside a container as the one below the run's directory."""
+def _path(path: str, roots: Roots) -> PurePath:
+    """A path inside a container as the one on this machine."""
     first, *rest = PurePath(path).parts[1:]
-    return root.joinpath(_DIRECTORIES[f"/{first}"], *rest)
+    if f"/{first}" == _MEMORY:
+        return roots.memory.joinpath(*rest)
+    return roots.run.joinpath(_DIRECTORIES[f"/{first}"], *rest)
 
 
-def _directories(pod: Pod, programs: tuple[Program, ...], root: PurePath) -> Iterator[str]:
+def _directories(pod: Pod, programs: tuple[Program, ...], roots: Roots) -> Iterator[str]:
+    root = roots.run
+    if any(mount.path == _MEMORY for program in programs for mount in program.mounts):
+        yield str(roots.memory)
     yield from (str(root / name) for name in (IPC_DIRECTORY, WORKSPACE_DIRECTORY, PACKS_DIRECTORY, TMP_DIRECTORY))
     yield from (str(root / TMP_DIRECTORY / program.name) for program in programs)
     yield from (str(root / PACKS_DIRECTORY / pack.name) for pack in pod.packs)
