@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, combinations, islice
 from typing import Final
 
 from sympozium_memory.entry import Entry
@@ -18,11 +19,11 @@ from sympozium_memory.query import Term, stems_of, terms_of
 from sympozium_memory.rows import COLUMNS, entry_of, newest
 
 MAX_RESULTS: Final = 50
-COUNT_TO: Final = 2_000
+COUNT_TO: Final = 1_000
 """Entries up to which a word's are counted; with more it is common, whatever the memory's size."""
 
-RANK_TO: Final = 4_000
-"""Entries that SQLite may rank for one search: about a microsecond each."""
+RANK_TO: Final = 1_500
+"""Entries that SQLite may rank for one search: about two microseconds each."""
 
 TOO_MANY: Final = 0.25
 """The share of all entries from which on a word tells too little to look for it."""
@@ -30,8 +31,11 @@ TOO_MANY: Final = 0.25
 SMALL: Final = 40
 """Entries below which no word is too common: shares of few entries mean nothing."""
 
-CANDIDATES: Final = 40
+CANDIDATES: Final = 30
 """Entries that are weighed beyond ``top_k``: more rarely change the first five."""
+
+MAX_ASKED: Final = 8
+"""Combinations of common words that are tried."""
 
 _STAND_BY: Final = 0.3
 """What two words side by side in question and entry add, of the rarer one's weight."""
@@ -89,17 +93,25 @@ def _candidates(
 ) -> dict[int, tuple[Entry, str]]:
     """Entries with their words, from as few and as cheap questions to SQLite as will do."""
     rare, common = _split(counted)
-    ids: dict[int, None] = {}
+    ids: list[int] = []
     if rare:
         any_rare = _any(rare)
-        ids |= dict.fromkeys(_ask(db, any_rare, tags, "rank", limit))
+        ids += _ask(db, any_rare, tags, "rank", limit)
         if common and len(ids) == limit:
-            ids |= dict.fromkeys(_ask(db, f"({any_rare}) AND ({_any(common)})", tags, "rowid DESC", limit))
-    if common:
-        ids |= dict.fromkeys(_ask(db, " AND ".join(f"({one.term.match})" for one in common), tags, "rowid DESC", limit))
-        if not ids:
-            ids |= dict.fromkeys(_ask(db, _any(common), tags, "rowid DESC", limit))
-    return _fetch(db, list(ids))
+            ids += _ask(db, f"({any_rare}) AND ({_any(common)})", tags, "rowid DESC", limit)
+    ids += _with_most(db, common, tags, limit)
+    return _fetch(db, list(dict.fromkeys(ids)))
+
+
+def _with_most(db: sqlite3.Connection, common: Sequence[Counted], tags: Sequence[str], limit: int) -> list[int]:
+    """The newest entries with all of these common words; while there are too few, with all but one, and so on."""
+    ids: list[int] = []
+    sizes = range(len(common), 0, -1)
+    for some in islice(chain.from_iterable(combinations(common, size) for size in sizes), MAX_ASKED):
+        ids += _ask(db, " AND ".join(f"({one.term.match})" for one in some), tags, "rowid DESC", limit)
+        if len(ids) >= limit:
+            break
+    return ids
 
 
 def _split(counted: Sequence[Counted]) -> tuple[list[Counted], list[Counted]]:
@@ -139,13 +151,7 @@ def rank(found: dict[int, tuple[Entry, str]], counted: Sequence[Counted], size: 
     scale = _Scale(counted, size)
     scored = [(scale.weigh(stems_of(words)), entry) for entry, words in found.values()]
     scored.sort(key=lambda one: (one[0], one[1].created, one[1].id), reverse=True)
-    return [_with_score(entry, score) for score, entry in scored[:top_k]]
-
-
-def _with_score(entry: Entry, score: float) -> Entry:
-    return Entry(
-        entry.id, entry.content, entry.tags, entry.run, entry.created, entry.trust, entry.digest, entry.count, score
-    )
+    return [replace(entry, score=score) for score, entry in scored[:top_k]]
 
 
 class _Scale:

@@ -1,0 +1,31 @@
+"""``sympozium-memory``: serves an instance's memory to its runs; and shows it to people."""
+
+# the collector finds nothing to free while modules load, and costs a tenth of the start
+import gc
+
+gc.disable()
+
+import sys  # noqa: E402
+
+from sympozium_memory.commandline import parse  # noqa: E402
+
+
+def main() -> None:
+    """Without a subcommand it serves: that is how a pod starts it."""
+    options = parse(sys.argv[1:])
+    if options.command != "serve":
+        gc.enable()
+        from sympozium_memory.commands import perform
+
+        raise SystemExit(perform(options))
+
+    from sympozium_memory.program import serve_memory
+    from sympozium_protocol.process import Settings, run
+
+    gc.enable()
+    gc.freeze()
+    raise SystemExit(run(lambda: serve_memory(options.file, Settings.from_environment("memory"), options.ipc)))
+
+
+if __name__ == "__main__":
+    main()

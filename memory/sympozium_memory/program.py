@@ -1,0 +1,44 @@
+"""The participant's life: one process owns the file and serves every run that it is given."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from sympozium_memory.keeper import Keeper
+from sympozium_memory.tools import handlers
+from sympozium_protocol.exits import Ended
+from sympozium_protocol.files import FileFault
+from sympozium_protocol.participant import serve
+from sympozium_protocol.process import Settings, log, open_run
+
+
+async def serve_memory(file: Path, settings: Settings, directories: Sequence[Path] = ()) -> None:
+    """Serve the runs in these ipc directories (default: that of the settings) until cancelled.
+
+    What goes wrong with one run ends its service alone, and the program with the last. Raises Ended
+    (InvalidRun, ManifestRefused) and the protocol's FileFault, in an ExceptionGroup.
+    """
+    keeper = Keeper(file)
+    runs = [replace(settings, ipc=ipc, run_digest="") for ipc in directories] or [settings]
+    faults: list[BaseException] = []
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for run in runs:
+                tasks.create_task(_serve(keeper, run, faults))
+    finally:
+        await keeper.close()
+    raise BaseExceptionGroup("no run is left", faults)
+
+
+async def _serve(keeper: Keeper, settings: Settings, faults: list[BaseException]) -> None:
+    try:
+        _, spec = open_run(settings)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(serve(handlers(keeper), settings=settings))
+            tasks.create_task(keeper.begin(spec.seeds))
+    except* (Ended, FileFault) as group:
+        log("run not served", ipc=settings.ipc, why="; ".join(map(str, group.exceptions)))
+        faults.append(group)
