@@ -1,6 +1,7 @@
-"""An MCP server of our own, over stdio or HTTP: ``mcp_server.py [--http PORT] [--marks DIR]``.
+"""An MCP server of our own, over stdio or HTTP: ``mcp_server.py [--http PORT] [--marks DIR] [--revision …]``.
 
 Its tools do what the tests of the bridge need to see; ``marks`` is a directory in which it notes what reached it.
+``--revision``: it knows this revision of the protocol and no other.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Annotated, Any
 
 import anyio
 from mcp.server import MCPServer
-from mcp.server.mcpserver import Context, Image
+from mcp.server.elicitation import ElicitationResult
+from mcp.server.mcpserver import Context, Elicit, Image, Resolve
 from mcp_types import CallToolResult, EmbeddedResource, ResourceLink, TextContent, TextResourceContents
 from pydantic import BaseModel, Field
 
@@ -22,6 +24,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--http", type=int)
 parser.add_argument("--marks", type=Path, default=Path("/tmp"))
 parser.add_argument("--token", default="")
+parser.add_argument("--revision", default="")
 arguments = parser.parse_args()
 
 server = MCPServer("everything-we-need", version="1.0")
@@ -65,14 +68,6 @@ async def wait(seconds: float = 60.0) -> str:
 
 
 @server.tool()
-async def steps(count: int, ctx: Context) -> str:
-    """Reports its progress."""
-    for number in range(count):
-        await ctx.report_progress(number + 1, count, f"step {number + 1}")
-    return "done"
-
-
-@server.tool()
 def fail() -> str:
     """Fails."""
     raise ValueError("the disk is made of cheese")
@@ -106,6 +101,12 @@ def large(characters: int) -> str:
 
 
 @server.tool()
+def many(texts: int, characters: int) -> CallToolResult:
+    """So many texts of so many control characters, which JSON writes with six each."""
+    return CallToolResult(content=[TextContent(type="text", text="\x01" * characters) for _ in range(texts)])
+
+
+@server.tool()
 def environment() -> dict[str, str]:
     """The variables that it was given."""
     return dict(os.environ)
@@ -122,21 +123,38 @@ class Form(BaseModel):
     size: Annotated[int, Field(ge=0)] = 4
 
 
-@server.tool()
-async def ask(ctx: Context) -> str:
-    """Asks with a form that has a default for everything."""
-    found = await ctx.elicit("which one?", schema=Form)
-    return found.action if found.action != "accept" else f"accept {found.data.colour} {found.data.size}"
-
-
 class Strict(BaseModel):
     name: str
 
 
+def which() -> Elicit[Form]:
+    return Elicit("which one?", Form)
+
+
+def who() -> Elicit[Strict]:
+    return Elicit("who?", Strict)
+
+
 @server.tool()
-async def ask_name(ctx: Context) -> str:
+async def ask(found: Annotated[ElicitationResult[Form], Resolve(which)]) -> str:
+    """Asks with a form that has a default for everything."""
+    return found.action if found.action != "accept" else f"accept {found.data.colour} {found.data.size}"
+
+
+@server.tool()
+async def ask_name(found: Annotated[ElicitationResult[Strict], Resolve(who)]) -> str:
     """Asks with a form that has a required field without default."""
-    return (await ctx.elicit("who?", schema=Strict)).action
+    return found.action
+
+
+@server.tool()
+async def pace(count: int, ctx: Context) -> str:
+    """Reports its progress, and then takes its time."""
+    for number in range(count):
+        await ctx.report_progress(number + 1, count, f"step {number + 1}")
+    mark("pace-began")
+    await anyio.sleep(60)
+    return "done"
 
 
 @server.tool()
@@ -182,17 +200,45 @@ def greet(who: str) -> str:
     return f"Hello {who}!"
 
 
+def pin(revision: str) -> None:
+    """Know no other revision: what was before 2026-07-28 has no server/discover, and what is after no initialize."""
+    from mcp.server import runner
+    from mcp.server.lowlevel import server as lowlevel
+
+    if revision != "2026-07-28":
+        lowlevel.serve_dual_era_loop = runner.serve_loop
+        runner.HANDSHAKE_PROTOCOL_VERSIONS = (revision,)
+        runner.LATEST_HANDSHAKE_VERSION = revision
+
+
 def main() -> None:
     mark("starts", str(os.getpid()))
+    if arguments.revision:
+        pin(arguments.revision)
     if arguments.http is None:
         server.run()
         return
     import uvicorn
 
     app: Any = server.streamable_http_app()
+    if arguments.revision and arguments.revision != "2026-07-28":
+        app = older(app)
     if arguments.token:
         app = guarded(app)
     uvicorn.run(app, host="127.0.0.1", port=arguments.http, log_level="error")
+
+
+def older(app: Any) -> Any:
+    """Refuses what speaks of a revision that it does not know, as servers of that time do."""
+
+    async def guard(scope: Any, receive: Any, send: Any) -> None:
+        if dict(scope.get("headers", ())).get(b"mcp-protocol-version") == b"2026-07-28":
+            await send({"type": "http.response.start", "status": 400, "headers": []})
+            await send({"type": "http.response.body", "body": b"Bad Request: unsupported protocol version"})
+            return
+        await app(scope, receive, send)
+
+    return guard
 
 
 def guarded(app: Any) -> Any:

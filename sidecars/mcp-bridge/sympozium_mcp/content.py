@@ -17,8 +17,8 @@ from sympozium_protocol.participant.context import Context, Result
 INLINE: Final = 64 << 10
 """Characters of text in a reply, and again of its details: even if JSON writes each with six, a reply of 1 MiB holds
 both. The agent shows its model less than that."""
-HEAD: Final = 4 << 10
-"""Characters that are shown of a text which has no room any more."""
+TASTE: Final = 200
+"""Characters that are shown of a text when there is no room any more, and of the name of a blob."""
 MOST_PARTS: Final = 100
 
 _Contents = types.TextResourceContents | types.BlobResourceContents
@@ -31,6 +31,7 @@ class Answer:
         self._context = context
         self._redactor = redactor
         self._room = INLINE
+        self._said: list[str] = []
         self.parts: list[Part] = []
         self.details: dict[str, Any] = {}
 
@@ -75,18 +76,19 @@ class Answer:
         else:
             if len(text) <= INLINE:
                 self.details["structuredContent"] = value
-        if not any(isinstance(part, TextPart) and _says(part.text, value) for part in self.parts):
+        if not any(_says(said, value) for said in self._said):
             self.text(text)
 
     def text(self, text: str) -> None:
         """A text; one that has no room is kept whole in a blob, and its head is shown."""
         # a lone surrogate is JSON to some servers, and to no file
         text = self._redactor.text(text).encode(errors="replace").decode()
+        self._said.append(text)
         if len(text) <= self._room:
             self._room -= len(text)
             self.parts.append(TextPart(text=text))
             return
-        head = text[: max(min(self._room, INLINE // 2), HEAD)]
+        head = text[: max(min(self._room, INLINE // 2), TASTE)]
         self._room = max(0, self._room - len(head))
         data = text.encode()
         self.parts.append(TextPart(text=f"{head}\n[… cut here: the whole text has {len(data)} bytes.]"))
@@ -94,7 +96,7 @@ class Answer:
 
     def binary(self, data: str, media_type: str | None, what: str) -> None:
         """Base64 becomes a blob, with words for the model that say what it is."""
-        what = self._redactor.text(what)[:HEAD]
+        what = self._redactor.text(what)[:TASTE]
         media_type = self._redactor.text(media_type or "application/octet-stream")[:100]
         try:
             found = base64.b64decode(data, validate=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from urllib.parse import quote
 
 from mcp.client.auth.extensions.client_credentials import (
     ClientCredentialsOAuthProvider,
@@ -64,7 +65,7 @@ def provider(access: Access, redactor: Redactor) -> OAuthClientProvider:
                 scope=scope,
                 issuer=issuer,
             )
-        redactor.add(f"{oauth.client_id}:{oauth.client_secret}")
+        redactor.add(f"{quote(oauth.client_id, safe='')}:{quote(oauth.client_secret, safe='')}")
         return ClientCredentialsOAuthProvider(
             access.server.url,
             storage,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sympozium_mcp.access import Access, accesses
+from sympozium_mcp.library import hear
 from sympozium_mcp.process import ServerProcess
 from sympozium_mcp.secrets import Redactor
 from sympozium_protocol.exits import Ended, Reason
@@ -33,6 +34,7 @@ async def serve_servers(settings: Settings) -> None:
     if participant is None:
         raise Ended(Reason.InvalidRun, f"run/run.json: has no participant {settings.participant!r}")
     redactor = Redactor()
+    hear(redactor)
     reached = accesses(spec, participant, os.environ, settings.workspace, redactor)
     offer = Offer()
     async with asyncio.TaskGroup() as tasks:
@@ -45,6 +47,7 @@ async def list_servers(file: Path, settings: Settings) -> None:
     """Print what the servers of a run.json offer, and end. Raises Ended as ``serve_servers`` does."""
     spec = _read(file)
     redactor = Redactor()
+    hear(redactor)
     reached = accesses(spec, _of_role_mcp(spec, file), os.environ, settings.workspace, redactor)
     offer = Offer()
     async with asyncio.TaskGroup() as tasks:

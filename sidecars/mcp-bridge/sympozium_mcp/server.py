@@ -25,7 +25,7 @@ from sympozium_mcp.items import Item, items
 from sympozium_mcp.process import ServerProcess
 from sympozium_mcp.secrets import Redactor
 from sympozium_mcp.stdio import stdio
-from sympozium_mcp.wire import UNREACHABLE, Wire, watched
+from sympozium_mcp.wire import BROKEN, UNREACHABLE, Wire, watched
 from sympozium_protocol.messages.calls import Call, TextPart
 from sympozium_protocol.participant.context import Context, Handler, Result
 from sympozium_protocol.process import log
@@ -45,6 +45,9 @@ RELIST_EVERY: Final = 1.0
 MOST_CHANGES: Final = 100
 """Changed lists that are followed in a run: each is a manifest, and a message of the transcript."""
 RESUBSCRIBE_AFTER: Final = 5.0
+
+LOST: Final = ("Connection closed", "SSE stream", BROKEN)
+"""How the mcp package and we begin an error of the connection, whose code is that of any server's error too."""
 
 WORDS: Final = 300
 """Characters of an error that is shown as a reason."""
@@ -66,6 +69,8 @@ class Server:
         self._access = access
         self._redactor = redactor
         self._changed = changed
+        self._fault = ""
+        """What ended this connection, as far as is known."""
         self._calls = Calls(self.name, redactor)
         self._client: Client | None = None
         self._wire = Wire(self.name)
@@ -82,9 +87,9 @@ class Server:
             try:
                 await self._live(started)
             except Exception as error:  # noqa: BLE001  whatever a server does costs its own tools only
-                self.why = self.why or self._words(error)
+                self._fault = self._fault or self._words(error)
             started = None
-            self._client = None
+            self.why = self._fault
             if time.monotonic() - began > STEADY:
                 pause = FIRST_PAUSE
             delay = pause * random.uniform(0.5, 1.0)  # noqa: S311  no secret depends on it
@@ -93,8 +98,8 @@ class Server:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _live(self, started: asyncio.Task[ServerProcess] | None) -> None:
-        """One connection, from its start to its end. ``why`` says what ended it, unless an exception does."""
-        self.why = ""
+        """One connection, from its start to its end. Raises what ended it, if nothing else says it."""
+        self._fault = ""
         wire = Wire(self.name)
         async with contextlib.AsyncExitStack() as stack:
             try:
@@ -104,14 +109,18 @@ class Server:
             except BaseException as error:
                 self._legacy = not self._legacy  # a server may stumble over the newer handshake, or know no other
                 if isinstance(error, TimeoutError):
-                    self.why = f"it was not ready within {CONNECT_WITHIN:g} s"
+                    self._fault = f"it was not ready within {CONNECT_WITHIN:g} s"
+                # what the wire says is more than "connection closed"
+                self._fault = self._fault or self._redactor.text(wire.why)[:WORDS]
+                if not self._fault and isinstance(_first(error), MCPError):
+                    self._fault = f"it refused the handshake: {self._words(error)}"
                 raise
             self._up(client, wire)
             try:
                 await self._follow(client, wire)
             finally:
                 self._client = None
-                self.why = self._redactor.text(wire.why)[:WORDS] or "its connection ended"
+                self.why = self._fault = self._redactor.text(wire.why)[:WORDS] or "its connection ended"
 
     async def _connect(
         self, stack: contextlib.AsyncExitStack, wire: Wire, started: asyncio.Task[ServerProcess] | None
@@ -132,14 +141,7 @@ class Server:
             elicitation_callback=elicitation(self.spec),
             message_handler=self._notified,
         )
-        try:
-            return await stack.enter_async_context(client)
-        except MCPError as error:
-            if wire.ended.is_set() and not self.why:  # by its own doing: that says more than "connection closed"
-                self.why = self._redactor.text(wire.why)[:WORDS]
-            if not self.why:
-                self.why = f"it refused the handshake: {self._words(error)}"
-            raise
+        return await stack.enter_async_context(client)
 
     @contextlib.asynccontextmanager
     async def _process(self, wire: Wire, started: asyncio.Task[ServerProcess] | None) -> AsyncIterator[ServerProcess]:
@@ -148,7 +150,9 @@ class Server:
             process = await (started or ServerProcess.spawn(self._access, self._redactor.text))
         except (OSError, ValueError) as error:
             words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            self.why = self.hopeless = f"{self.spec.command[0]} cannot be started: {words.lower()}"
+            self._fault = f"{self.spec.command[0]} cannot be started: {words.lower()}"
+            if isinstance(error, FileNotFoundError | PermissionError | NotADirectoryError | ValueError):
+                self.hopeless = self._fault
             raise
         hurried = False
         try:
@@ -159,7 +163,7 @@ class Server:
         finally:
             if not hurried and wire.ended.is_set() and not wire.why:
                 await process.settle()
-                self.why = wire.why = process.end_in_words()
+                self._fault = process.end_in_words()
             await process.stop(hurried=hurried)
 
     def _up(self, client: Client, wire: Wire) -> None:
@@ -187,7 +191,7 @@ class Server:
             if client.protocol_version in MODERN_PROTOCOL_VERSIONS:
                 following.append(tasks.create_task(self._subscribe(client)))
             await wire.ended.wait()
-            self._client = None
+            self._client, self.why = None, self._redactor.text(wire.why)[:WORDS] or "its connection ended"
             for task in following:
                 task.cancel()
 
@@ -241,15 +245,14 @@ class Server:
         return Handler(item.tool, answer, starts_itself=True)
 
     def _unavailable(self) -> Result:
-        why = self.why or self._redactor.text(self._wire.why)[:WORDS] or "it is being connected"
-        words = f"{self.name} is not available: {why}. Nothing was done; it is being started again."
+        words = f"{self.name} is not available: {self.why}. Nothing was done; it is being started again."
         return Result(outcome="unavailable", content=(TextPart(text=words),))
 
     def _refused(self, error: MCPError, call: Call) -> Result:
         """An answer that is an error of the protocol, or of the connection."""
         if error.data == UNREACHABLE:
             return self._unavailable()
-        if error.code == types.CONNECTION_CLOSED:
+        if error.code == types.CONNECTION_CLOSED and error.message.startswith(LOST):
             words = f"{self.name} was lost while it answered {call.tool}, which may have taken effect: look first."
             return Result(outcome="interrupted", content=(TextPart(text=words),))
         if error.code == types.INVALID_REQUEST and error.message == "Session terminated":
@@ -259,7 +262,13 @@ class Server:
 
     def _words(self, error: BaseException) -> str:
         """An error in one line, without a secret."""
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
+        error = _first(error)
         text = f"{error}" if isinstance(error, MCPError) else f"{type(error).__name__}: {error}"
         return " ".join(self._redactor.text(text).split())[:WORDS]
+
+
+def _first(error: BaseException) -> BaseException:
+    """What happened first, of what came together."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

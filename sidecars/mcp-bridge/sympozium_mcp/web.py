@@ -21,7 +21,7 @@ from sympozium_mcp.access import Access
 from sympozium_mcp.oauth import provider
 from sympozium_mcp.process import MAX_MESSAGE
 from sympozium_mcp.secrets import Redactor
-from sympozium_mcp.wire import UNIT, UNREACHABLE, Meter, Wire, watched
+from sympozium_mcp.wire import BROKEN, UNIT, UNREACHABLE, Meter, Wire, watched
 
 CONNECT_WITHIN: Final = 10.0
 """Seconds for a connection, its TLS, and for writing a request."""
@@ -97,7 +97,7 @@ class Guarded(httpx2.AsyncBaseTransport):
         except _TooLarge:
             return _error(request_id, INTERNAL_ERROR, _OVER)
         except httpx2.TransportError as error:
-            return _error(request_id, CONNECTION_CLOSED, f"the connection broke: {error or type(error).__name__}")
+            return _error(request_id, CONNECTION_CLOSED, f"{BROKEN}: {error or type(error).__name__}")
         if response.status_code in (401, 403, 429) or response.status_code >= 500:
             return _with_words(response, request_id)
         return response

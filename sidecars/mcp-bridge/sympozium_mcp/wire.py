@@ -25,6 +25,9 @@ UNIT: Final = 1 << 14
 UNREACHABLE: Final = secrets.token_hex(8)
 """Marks an error as ours: the request did not reach the server, which cannot know the word."""
 
+BROKEN: Final = "the connection broke"
+"""How an error begins which says that nobody knows what became of a request."""
+
 _Item = SessionMessage | Exception
 
 
