@@ -70,7 +70,10 @@ def run_command(
     output: OutputOption = "text",
     quiet: Quiet = False,
 ) -> int:
-    """Run an agent on INPUT (or on the AgentRun in FILE), as a pod of local processes."""
+    """Run an agent on INPUT, or on the AgentRun in FILE.
+
+    It runs as a pod of local processes; what they cannot enforce is said by name.
+    """
     from sympozium_cli.starting import Wanted, start
     from sympozium_controller.flags import Flags
 
@@ -177,6 +180,29 @@ def cancel_command(run: Run, reason: ReasonOption = "") -> None:
     from sympozium_cli.talking import cancel
 
     cancel(run, reason)
+
+
+_PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+
+
+@app.command("memory", context_settings=_PASSED_ON, options_metavar="search|list|store|revoke|export|import|backup …")
+def memory_command(
+    context: typer.Context,
+    instance: Annotated[str, typer.Option(metavar="NAME", help="Whose memory.")] = "laptop",
+    namespace: Annotated[str, typer.Option(metavar="NAME", help="Of the instance.")] = "default",
+) -> None:
+    """Search, list, add to and revoke what an instance remembers."""
+    from sympozium_cli.others import memory
+
+    memory(context.args, namespace, instance)
+
+
+@app.command("serve-agent", context_settings=_PASSED_ON, options_metavar="-f FILE …")
+def serve_agent_command(context: typer.Context) -> None:
+    """Serve agents over HTTP: OpenAI-compatible, and MCP."""
+    from sympozium_cli.others import become
+
+    become("sympozium-web", context.args)
 
 
 @app.command("version")

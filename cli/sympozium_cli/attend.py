@@ -184,15 +184,17 @@ def _tell(run: RunDirectory, spec: RunSpec, outcome: Outcome, wishes: Wishes, pr
         terminal.always(terminal.style(f"error: {said}", "red"))
     usage = outcome.result.usage if outcome.result else None
     if usage:
-        tokens = f"{usage.input_tokens} + {usage.output_tokens} tokens"
-        terminal.line(
-            terminal.style(f"{usage.model_calls} model calls, {usage.tool_calls} tool calls, {tokens}", "dim")
-        )
+        calls = f"{_counted(usage.model_calls, 'model call')}, {_counted(usage.tool_calls, 'tool call')}"
+        terminal.line(terminal.style(f"{calls}, {usage.input_tokens} + {usage.output_tokens} tokens", "dim"))
     terminal.line(f"{outcome.reason.phase}; the run is kept in {visible(str(run.path))}")
     if wishes.output == "json":
         print_json(result_value(spec, outcome))
     elif outcome.answer is not None and not _on_the_same_screen(outcome.answer, wishes, presenter):
         print_answer(outcome.answer)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def _on_the_same_screen(answer: str, wishes: Wishes, presenter: Presenter) -> bool:

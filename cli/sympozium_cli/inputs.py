@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -112,6 +113,15 @@ def input_text(word: str | None) -> str:
     if not text.strip():
         raise Ended(Reason.Usage, "command line: INPUT: is empty")
     return text
+
+
+def server(text: str) -> str:
+    """``--mcp NAME=COMMAND``: a program named by a relative path is meant from here, not from where it will run."""
+    name, _, target = text.partition("=")
+    program, blank, rest = target.partition(" ")
+    if "/" not in program or "://" in program or program.startswith(("/", "'", '"')):
+        return text
+    return f"{name}={shlex.quote(os.path.abspath(program))}{blank}{rest}"
 
 
 def facts() -> dict[str, str]:

@@ -74,6 +74,7 @@ def _prepared(wanted: Wanted, approve: Approve, run_id: str, now: str) -> Prepar
         script=inputs.script(wanted.script) if wanted.script else None,
         recording=str(recorded.ipc) if recorded else "",
         approve=approve,
+        mcp=tuple(map(inputs.server, wanted.flags.mcp)),
     )
     return prepare(wanted.files, flags, run_id=run_id, now=now)
 
