@@ -114,11 +114,14 @@ class Handler:
 
     ``starts_itself``: the handler calls ``context.start(...)``, because it has something to
     say in it (a process group, a reservation); otherwise it is called for it.
+    ``fault``: the first fault of some arguments, or None, as the tool's schema has it; without this they are
+    checked by a validator that takes 5 MiB.
     """
 
     tool: Tool
     answer: HandlerFunction
     starts_itself: bool = False
+    fault: Callable[[JsonObject], str | None] | None = None
 
 
 class Offer:

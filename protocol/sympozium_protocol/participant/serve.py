@@ -244,7 +244,10 @@ class _Server:
 def _wrong_arguments(call: Call, handler: Handler) -> str | None:
     """In words for the model: why the handler cannot be given these arguments."""
     try:
-        wrong = fault_of_arguments(call.arguments, handler.tool.parameters)
+        if handler.fault:
+            wrong = handler.fault(call.arguments)
+        else:
+            wrong = fault_of_arguments(call.arguments, handler.tool.parameters)
     except ValueError as fault:
         log("tool refused", tool=call.tool, error=str(fault))
         return f"{call.tool} cannot be called: its parameters are not described by a valid JSON Schema."
