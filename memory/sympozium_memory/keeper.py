@@ -10,12 +10,14 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from sympozium_memory.entry import Stored
 from sympozium_memory.faults import BadInput, FileFault, MemoryFault, NoSpace, WasRevoked
-from sympozium_memory.store import Memory
 from sympozium_protocol.process import log
+
+if TYPE_CHECKING:
+    from sympozium_memory.store import Memory
 
 T = TypeVar("T")
 
@@ -60,7 +62,7 @@ class Keeper:
     async def _open(self) -> AsyncIterator[Memory]:
         async with self._opening:
             if self._memory is None:
-                self._memory = await self._in_thread(lambda: Memory.open(self._path))
+                self._memory = await self._in_thread(lambda: _memory(self._path))
             memory = self._memory
             await self._plant(memory)
         try:
@@ -85,3 +87,9 @@ class Keeper:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+
+
+def _memory(path: Path) -> Memory:
+    from sympozium_memory.store import Memory  # here: a run is told of the tools before this is loaded
+
+    return Memory.open(path)

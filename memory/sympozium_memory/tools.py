@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Final, TypeAlias
 
+from sympozium_memory.arguments import fault_of
 from sympozium_memory.entry import MAX_CONTENT, MAX_TAG, MAX_TAGS, Entry
 from sympozium_memory.faults import MemoryFault
 from sympozium_memory.keeper import Keeper
@@ -122,7 +124,10 @@ def handlers(keeper: Keeper, now: Callable[[], float] = time.time) -> tuple[Hand
         found = await keeper.read(lambda memory: memory.list(tags=tags, limit=limit))
         return _recalled(found, now(), nothing="Nothing is remembered" + (" with these tags." if tags else " yet."))
 
-    return tuple(Handler(tool, _saying(answer)) for tool, answer in ((SEARCH, search), (STORE, store), (LIST, list_)))
+    answers = ((SEARCH, search), (STORE, store), (LIST, list_))
+    return tuple(
+        Handler(tool, _saying(answer), fault=partial(fault_of, schema=tool.parameters)) for tool, answer in answers
+    )
 
 
 def _recalled(found: Sequence[Entry], now: float, *, nothing: str) -> Result:
