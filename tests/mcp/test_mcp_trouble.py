@@ -133,6 +133,13 @@ def test_tools_whose_schemas_are_invalid_are_left_out_and_named(bridge: Bridge) 
     assert {event["tool"] for event in bridge.events("tool left out")} == {"wrong-type", "refers-out"}
 
 
+def test_a_tool_that_can_only_be_called_as_a_task_is_left_out(bridge: Bridge) -> None:
+    bridge.start(bridge.raw("tasks-only", required=True, allow=("echo", "other", "thrid")))
+    assert bridge.names() == {"b_echo"}
+    assert "as a task" in bridge.heard("tool left out", tool="other")["why"]
+    assert "none of this name" in bridge.heard("tool left out", tool="thrid")["why"]
+
+
 def test_names_that_no_tool_may_have_are_made_valid(bridge: Bridge) -> None:
     bridge.start(bridge.raw("odd-names", required=True))
     assert len(bridge.names()) == 6
@@ -185,6 +192,15 @@ def test_a_server_that_is_killed_comes_back(bridge: Bridge) -> None:
     os.kill(pid, signal.SIGKILL)
     assert bridge.heard("server lost", server="a")["why"] == "it was killed by signal 9"
     assert text_of(bridge.until("ok", "a_echo", text="back")) == "back"
+
+
+def test_a_server_that_comes_back_is_asked_for_its_tools_again(bridge: Bridge) -> None:
+    bridge.start(bridge.raw("grows-with-each-life", required=True))
+    assert bridge.names() == {"b_echo", "b_other", "b_life1"}
+    (server,) = servers_of(bridge)
+    os.kill(server, signal.SIGKILL)
+    bridge.offers("b_life2")
+    assert bridge.newest() == {"b_echo", "b_other", "b_life2"}
 
 
 def test_a_server_that_hangs_in_a_call_loses_it_at_its_deadline_and_is_told(bridge: Bridge) -> None:
@@ -248,7 +264,7 @@ def test_the_patterns_of_an_output_schema_are_not_run(bridge: Bridge) -> None:
 
 def test_sigterm_ends_a_server_that_ignores_it_within_2_s(bridge: Bridge) -> None:
     bridge.start(bridge.own("a"), bridge.raw("ignores-the-end", required=True))
-    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _bears(entry, bridge)]
+    pids = servers_of(bridge)
     assert len(pids) == 2
     began = time.monotonic()
     assert bridge.stop() == Reason.Suspended
@@ -258,11 +274,16 @@ def test_sigterm_ends_a_server_that_ignores_it_within_2_s(bridge: Bridge) -> Non
 
 def test_servers_end_with_a_bridge_that_is_killed(bridge: Bridge) -> None:
     bridge.start(bridge.own("a"), bridge.raw("ignores-the-end", required=True))
-    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _bears(entry, bridge)]
+    pids = servers_of(bridge)
     assert len(pids) == 2
     assert bridge.process is not None
     bridge.process.kill()
     wait_for(lambda: not any(alive(pid) for pid in pids) or None, "the end of its servers")
+
+
+def servers_of(bridge: Bridge) -> list[int]:
+    """The processes of its stdio servers."""
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _bears(entry, bridge)]
 
 
 def _bears(entry: Path, bridge: Bridge) -> bool:

@@ -113,6 +113,12 @@ def environment() -> dict[str, str]:
 
 
 @server.tool()
+def directory() -> str:
+    """Where it was started."""
+    return os.getcwd()
+
+
+@server.tool()
 def die() -> str:
     """Ends the server in the middle of a call."""
     os._exit(7)

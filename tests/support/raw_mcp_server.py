@@ -40,6 +40,10 @@ def tools() -> list[dict[str, Any]]:
                 {"name": "wrong-type", "inputSchema": {"type": "object", "properties": {"a": {"type": "nonsense"}}}},
                 {"name": "refers-out", "inputSchema": {"type": "object", "$ref": "http://127.0.0.1:9/schema"}},
             ]
+        case "tasks-only":
+            found[1]["execution"] = {"taskSupport": "required"}
+        case "grows-with-each-life":
+            found += [{"name": f"life{MARKS and (MARKS / 'lives').stat().st_size}", "inputSchema": EMPTY}]
         case "many-tools":
             found += [{"name": f"t{n}", "description": "x" * 2000, "inputSchema": EMPTY} for n in range(900)]
         case "odd-names":

@@ -53,7 +53,7 @@ class Calls:
             listed = await every_page(
                 lambda cursor: client.list_tools(cursor=cursor), lambda page: page.tools, f"tools of {self._server}"
             )
-            found += [Found(tool.name, _described(tool), tool.input_schema, self.tool(tool.name)) for tool in listed]
+            found += [self._found(tool) for tool in listed]
         if has.resources is not None:
             found += [
                 Found("list_resources", f"Lists what can be read from {self._server}.", _NOTHING, self._resources),
@@ -65,6 +65,11 @@ class Calls:
                 Found("get_prompt", f"Gets a prompt of {self._server}, filled in.", _PROMPT, self._prompt),
             ]
         return found
+
+    def _found(self, tool: types.Tool) -> Found:
+        as_task = tool.execution is not None and tool.execution.task_support == "required"
+        why_not = "it can only be called as a task, which the mcp package does not speak" if as_task else ""
+        return Found(tool.name, _described(tool), tool.input_schema, self.tool(tool.name), why_not)
 
     def tool(self, own: str) -> Act:
         """What calls the server's tool ``own``."""

@@ -33,6 +33,8 @@ class Found:
     description: str
     parameters: dict[str, Any]
     act: Act
+    why_not: str = ""
+    """Why it cannot be called by us at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ def items(server: ServerSpec, found: Sequence[Found], redactor: Redactor) -> tup
     Of two with one name the first counts: so the tools that a server lists go before those for its resources.
     """
     first = {each.own: each for each in reversed(found) if wanted(server, each.own)}
-    refused = {own: why for own, each in first.items() if (why := _fault(each.parameters))}
+    refused = {own: why for own, each in first.items() if (why := each.why_not or _fault(each.parameters))}
+    refused |= {own: "allow names it, and the server has none of this name" for own in server.allow if own not in first}
     usable = [each for each in found if first.get(each.own) is each and each.own not in refused]
     offered = names(server.prefix, [each.own for each in usable])
     refused |= {each.own: "its name is taken" for each in usable if each.own not in offered}

@@ -31,8 +31,11 @@ SAID_WIDTH: Final = 500
 
 GRACE: Final = 2.0
 """Seconds that a server has to end after its input was closed, and again after SIGTERM."""
-HURRIED_GRACE: Final = 0.1
-"""The same when the program ends itself, for which it has 2 s in all and the calls have most of it."""
+HURRIED_GRACE: Final = 0.4
+"""The same when the program ends itself, for which it has 2 s in all."""
+
+LAST_WORDS_WITHIN: Final = 0.1
+"""Seconds for the last words and the exit code, once the output has ended."""
 
 _LOOK_EVERY: Final = 0.01
 _PR_SET_PDEATHSIG: Final = 1
@@ -120,9 +123,9 @@ class ServerProcess:
     async def settle(self) -> None:
         """Give the last words and the exit code a moment to arrive after the output has ended."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(HURRIED_GRACE):
+            async with asyncio.timeout(LAST_WORDS_WITHIN):
                 await asyncio.wait([self._saying])
-        await self._gone(HURRIED_GRACE)
+        await self._gone(LAST_WORDS_WITHIN)
 
     async def _gone(self, within: float) -> bool:
         """Not ``wait()``: that also waits for the pipes, which a descendant may hold."""

@@ -38,9 +38,25 @@ async def serve_servers(settings: Settings) -> None:
     reached = accesses(spec, participant, os.environ, settings.workspace, redactor)
     offer = Offer()
     async with asyncio.TaskGroup() as tasks:
-        servers, _ = await start(reached, redactor, offer, tasks)
+        servers, running = await start(reached, redactor, offer, tasks)
         await ready([server for server in servers if server.spec.required], READY_WITHIN)
-        tasks.create_task(serve(offer, settings=settings))
+        serving = asyncio.create_task(serve(offer, settings=settings))
+        try:
+            await asyncio.wait([serving])
+        finally:
+            await _stop(servers, running)
+            serving.cancel()
+            await serving
+
+
+async def _stop(servers: Sequence[Server], running: Sequence[asyncio.Task[None]]) -> None:
+    """End the servers before ``serve``, which then has the program ended: they have a moment to go by themselves."""
+    for server in servers:
+        server.ending = True
+    for task in running:
+        task.cancel()
+    if running:
+        await asyncio.wait(running)
 
 
 async def list_servers(file: Path, settings: Settings) -> None:

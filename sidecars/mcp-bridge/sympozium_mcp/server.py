@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
-from importlib.metadata import version
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Final
 
 import mcp_types as types
 from mcp import Client, MCPError
-from mcp.client._transport import TransportStreams
 from mcp.client.session import IncomingMessage
 from mcp.client.subscriptions import SubscriptionLost
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 
 from sympozium_mcp.access import Access
-from sympozium_mcp.asking import elicitation
 from sympozium_mcp.calls import Calls
+from sympozium_mcp.connection import Connection, Started, words
 from sympozium_mcp.items import Item, items
-from sympozium_mcp.process import ServerProcess
 from sympozium_mcp.secrets import Redactor
-from sympozium_mcp.stdio import stdio
-from sympozium_mcp.wire import BROKEN, UNREACHABLE, Wire, watched
+from sympozium_mcp.wire import BROKEN, UNREACHABLE, Wire
 from sympozium_protocol.messages.calls import Call, TextPart
 from sympozium_protocol.participant.context import Context, Handler, Result
 from sympozium_protocol.process import log
@@ -49,8 +44,7 @@ RESUBSCRIBE_AFTER: Final = 5.0
 LOST: Final = ("Connection closed", "SSE stream", BROKEN)
 """How the mcp package and we begin an error of the connection, whose code is that of any server's error too."""
 
-WORDS: Final = 300
-"""Characters of an error that is shown as a reason."""
+ENDED: Final = "its connection ended"
 
 
 class Server:
@@ -65,12 +59,12 @@ class Server:
         """Why starting it again cannot help."""
         self.why = "it has not answered yet"
         """Why it is not there, while it is not."""
+        self.ending = False
+        """Does the program end?"""
         self.items: tuple[Item, ...] = ()
         self._access = access
         self._redactor = redactor
         self._changed = changed
-        self._fault = ""
-        """What ended this connection, as far as is known."""
         self._calls = Calls(self.name, redactor)
         self._client: Client | None = None
         self._wire = Wire(self.name)
@@ -79,17 +73,19 @@ class Server:
         self._legacy = False
         """Is the next handshake the one of the revisions before 2026-07-28?"""
 
-    async def run(self, started: asyncio.Task[ServerProcess] | None = None) -> None:
+    async def run(self, started: Started | None = None) -> None:
         """Until cancelled. ``started``: its first process, which may be under way already."""
         pause = FIRST_PAUSE
         while True:
             began = time.monotonic()
+            connection = Connection(self._access, self._redactor)
             try:
-                await self._live(started)
+                await self._live(connection, started)
             except Exception as error:  # noqa: BLE001  whatever a server does costs its own tools only
-                self._fault = self._fault or self._words(error)
+                connection.fault = connection.fault or words(error, self._redactor)
             started = None
-            self.why = self._fault
+            self.why = connection.fault or ENDED
+            self.hopeless = self.why if connection.hopeless else ""
             if time.monotonic() - began > STEADY:
                 pause = FIRST_PAUSE
             delay = pause * random.uniform(0.5, 1.0)  # noqa: S311  no secret depends on it
@@ -97,78 +93,26 @@ class Server:
             await asyncio.sleep(delay)
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    async def _live(self, started: asyncio.Task[ServerProcess] | None) -> None:
-        """One connection, from its start to its end. Raises what ended it, if nothing else says it."""
-        self._fault = ""
-        wire = Wire(self.name)
-        async with contextlib.AsyncExitStack() as stack:
+    async def _live(self, connection: Connection, started: Started | None) -> None:
+        """One connection, from its start to its end. Raises what ended it, unless the connection knows."""
+        async with AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(CONNECT_WITHIN):
-                    client = await self._connect(stack, wire, started)
+                    client = await connection.open(stack, started, self._notified, legacy=self._legacy)
                     await self._list(client)
-            except BaseException as error:
+            except Exception as error:
                 self._legacy = not self._legacy  # a server may stumble over the newer handshake, or know no other
                 if isinstance(error, TimeoutError):
-                    self._fault = f"it was not ready within {CONNECT_WITHIN:g} s"
-                # what the wire says is more than "connection closed"
-                self._fault = self._fault or self._redactor.text(wire.why)[:WORDS]
-                if not self._fault and isinstance(_first(error), MCPError):
-                    self._fault = f"it refused the handshake: {self._words(error)}"
+                    connection.fault = f"it was not ready within {CONNECT_WITHIN:g} s"
                 raise
-            self._up(client, wire)
+            self._up(client, connection)
             try:
-                await self._follow(client, wire)
+                await self._follow(client, connection)
             finally:
                 self._client = None
-                self.why = self._fault = self._redactor.text(wire.why)[:WORDS] or "its connection ended"
 
-    async def _connect(
-        self, stack: contextlib.AsyncExitStack, wire: Wire, started: asyncio.Task[ServerProcess] | None
-    ) -> Client:
-        if self.spec.transport == "stdio":
-            process = await stack.enter_async_context(self._process(wire, started))
-            transport: AbstractAsyncContextManager[TransportStreams] = watched(stdio(process, wire), wire)
-        else:
-            from sympozium_mcp.web import http  # the HTTP client costs a tenth of a second, and stdio needs none
-
-            web, transport = http(self._access, wire, self._redactor)
-            await stack.enter_async_context(web)
-        client = Client(
-            transport,
-            mode="legacy" if self._legacy else "auto",
-            cache=None,
-            client_info=types.Implementation(name="sympozium-mcp", version=version("sympozium-mcp")),
-            elicitation_callback=elicitation(self.spec),
-            message_handler=self._notified,
-        )
-        return await stack.enter_async_context(client)
-
-    @contextlib.asynccontextmanager
-    async def _process(self, wire: Wire, started: asyncio.Task[ServerProcess] | None) -> AsyncIterator[ServerProcess]:
-        """Its process, stopped at the end; how that ended becomes the reason, where nothing else is known."""
-        try:
-            process = await (started or ServerProcess.spawn(self._access, self._redactor.text))
-        except (OSError, ValueError) as error:
-            words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            self._fault = f"{self.spec.command[0]} cannot be started: {words.lower()}"
-            if isinstance(error, FileNotFoundError | PermissionError | NotADirectoryError | ValueError):
-                self.hopeless = self._fault
-            raise
-        hurried = False
-        try:
-            yield process
-        except asyncio.CancelledError:
-            hurried = True
-            raise
-        finally:
-            if not hurried and wire.ended.is_set() and not wire.why:
-                await process.settle()
-                self._fault = process.end_in_words()
-            await process.stop(hurried=hurried)
-
-    def _up(self, client: Client, wire: Wire) -> None:
-        self._client, self._wire = client, wire
-        self.hopeless = ""
+    def _up(self, client: Client, connection: Connection) -> None:
+        self._client, self._wire = client, connection.wire
         self._legacy = client.protocol_version not in MODERN_PROTOCOL_VERSIONS
         log("server ready", server=self.name, protocol=client.protocol_version, tools=len(self.items))
         self.ready.set()
@@ -184,14 +128,14 @@ class Server:
             self._changes += [item.tool for item in found] != [item.tool for item in self.items]
             self.items = found
 
-    async def _follow(self, client: Client, wire: Wire) -> None:
+    async def _follow(self, client: Client, connection: Connection) -> None:
         """Until the wire ends: list again whenever the server says so."""
         async with asyncio.TaskGroup() as tasks:
             following = [tasks.create_task(self._keep_listing(client))]
             if client.protocol_version in MODERN_PROTOCOL_VERSIONS:
                 following.append(tasks.create_task(self._subscribe(client)))
-            await wire.ended.wait()
-            self._client, self.why = None, self._redactor.text(wire.why)[:WORDS] or "its connection ended"
+            await connection.wire.ended.wait()
+            self._client, self.why = None, connection.fault or ENDED
             for task in following:
                 task.cancel()
 
@@ -201,7 +145,7 @@ class Server:
             try:
                 await self._list(client)
             except Exception as error:  # noqa: BLE001  the list that is known stays
-                log("list refused", server=self.name, why=self._words(error))
+                log("list refused", server=self.name, why=words(error, self._redactor))
             self._changed()
             await asyncio.sleep(RELIST_EVERY)
 
@@ -216,7 +160,7 @@ class Server:
                     async for _ in changes:
                         self._relist.set()
             except (MCPError, SubscriptionLost) as error:
-                log("changes not followed", server=self.name, why=self._words(error))
+                log("changes not followed", server=self.name, why=words(error, self._redactor))
             await asyncio.sleep(RESUBSCRIBE_AFTER)
             self._relist.set()  # what changed meanwhile was not told
 
@@ -228,47 +172,40 @@ class Server:
         """What answers calls of one of its tools, whether it is there or not."""
 
         async def answer(call: Call, context: Context) -> Result:
-            client = self._client
-            if client is None:
-                return self._unavailable()
-            context.start()
-            try:
-                return await item.act(client, call, context)
-            except MCPError as error:
-                return self._refused(error, call)
-            except TimeoutError:
-                return Result.error(f"{self.name} did not list it in time.")
-            except (ValueError, RuntimeError) as error:
-                log("answer refused", server=self.name, call=call.id, why=self._words(error))
-                return Result.error(f"{self.name} answered with something that is not valid MCP.")
+            result = await self._answer(item, call, context)
+            if self.ending and result.outcome != "ok":
+                await asyncio.Event().wait()  # we ended it: what became of the call is for the next life to judge
+            return result
 
         return Handler(item.tool, answer, starts_itself=True)
 
+    async def _answer(self, item: Item, call: Call, context: Context) -> Result:
+        client = self._client
+        if client is None:
+            return self._unavailable()
+        context.start()
+        try:
+            return await item.act(client, call, context)
+        except MCPError as error:
+            return self._refused(error, call)
+        except TimeoutError:
+            return Result.error(f"{self.name} did not list it in time.")
+        except (ValueError, RuntimeError) as error:
+            log("answer refused", server=self.name, call=call.id, why=words(error, self._redactor))
+            return Result.error(f"{self.name} answered with something that is not valid MCP.")
+
     def _unavailable(self) -> Result:
-        words = f"{self.name} is not available: {self.why}. Nothing was done; it is being started again."
-        return Result(outcome="unavailable", content=(TextPart(text=words),))
+        text = f"{self.name} is not available: {self.why}. Nothing was done; it is being started again."
+        return Result(outcome="unavailable", content=(TextPart(text=text),))
 
     def _refused(self, error: MCPError, call: Call) -> Result:
         """An answer that is an error of the protocol, or of the connection."""
         if error.data == UNREACHABLE:
             return self._unavailable()
         if error.code == types.CONNECTION_CLOSED and error.message.startswith(LOST):
-            words = f"{self.name} was lost while it answered {call.tool}, which may have taken effect: look first."
-            return Result(outcome="interrupted", content=(TextPart(text=words),))
+            text = f"{self.name} was lost while it answered {call.tool}, which may have taken effect: look first."
+            return Result(outcome="interrupted", content=(TextPart(text=text),))
         if error.code == types.INVALID_REQUEST and error.message == "Session terminated":
             self._wire.end("it knows the session no more")
             return self._unavailable()
-        return Result.error(f"{self.name} answered: {self._words(error)}", code=error.code)
-
-    def _words(self, error: BaseException) -> str:
-        """An error in one line, without a secret."""
-        error = _first(error)
-        text = f"{error}" if isinstance(error, MCPError) else f"{type(error).__name__}: {error}"
-        return " ".join(self._redactor.text(text).split())[:WORDS]
-
-
-def _first(error: BaseException) -> BaseException:
-    """What happened first, of what came together."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+        return Result.error(f"{self.name} answered: {words(error, self._redactor)}", code=error.code)
