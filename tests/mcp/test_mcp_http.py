@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from sympozium_protocol.exits import Reason
+from sympozium_protocol.messages import BlobPart
 from sympozium_protocol.messages.servers import OAuthSpec, ServerSpec
 from tests.mcp.conftest import Bridge, free_port, text_of
 from tests.support.ipc import wait_for
@@ -82,6 +83,15 @@ def test_a_secret_that_a_server_sends_back_is_in_no_reply(bridge: Bridge, stack:
     nowhere_to_be_read(bridge)
 
 
+def test_a_secret_in_binary_content_is_taken_out_too(bridge: Bridge, stack: ExitStack) -> None:
+    _, url = odd(stack, "blob-with-headers")
+    bridge.start(spec_of(url, headers={"x-key": "${K}"}, secrets={"K": "MY_KEY"}), MY_KEY=SECRET)
+    (part,) = bridge.call("h_echo", text="odd").content
+    assert isinstance(part, BlobPart)
+    assert b"x-key" in bridge.blob(part.digest)
+    nowhere_to_be_read(bridge)
+
+
 def test_a_secret_of_a_stdio_server_is_given_to_it_and_is_in_no_reply(bridge: Bridge) -> None:
     spec = bridge.own("a", env={"GIVEN": "key=${K}"}, secrets={"K": "MY_KEY"})
     bridge.start(spec, MY_KEY=SECRET, UNRELATED="variable")
@@ -98,7 +108,7 @@ def test_a_secret_of_a_stdio_server_is_given_to_it_and_is_in_no_reply(bridge: Br
     ("fault", "outcome", "words"),
     [
         ("large", "error", "more than 8 MiB"),
-        ("packed", "error", "more than 8 MiB"),
+        ("packed", "error", "compressed"),
         ("status", "error", "HTTP 503"),
         ("not-json", "error", "parse"),
         ("not-mcp", "error", "parse"),
@@ -182,6 +192,15 @@ def test_client_credentials_open_the_server(bridge: Bridge, stack: ExitStack, me
     assert app.tokens == 1
     assert text_of(bridge.call("h_echo", text="my opaque-token-1")) == "my [secret]"
     nowhere_to_be_read(bridge)
+
+
+def test_a_token_in_an_answer_that_makes_no_sense_is_not_logged(bridge: Bridge, stack: ExitStack) -> None:
+    app, url = odd(stack, "oauth", secret=SECRET, token_type="Sealed")
+    oauth = OAuthSpec(client_id="me", client_secret="${S}", issuer=url)
+    bridge.start(spec_of(url, oauth=oauth, required=False, secrets={"S": "MY_SECRET"}), MY_SECRET=SECRET)
+    bridge.heard("server lost", server="h")
+    assert app.tokens
+    nowhere_to_be_read(bridge, "opaque-token-1")
 
 
 def test_a_signed_assertion_opens_the_server(bridge: Bridge, stack: ExitStack) -> None:

@@ -99,7 +99,7 @@ class Answer:
         what = self._redactor.text(what)[:TASTE]
         media_type = self._redactor.text(media_type or "application/octet-stream")[:100]
         try:
-            found = base64.b64decode(data, validate=True)
+            found = self._redactor.bytes(base64.b64decode(data, validate=True))
         except (binascii.Error, ValueError):
             self.text(f"[{what}, {media_type}: it is not valid base64, and was left out.]")
             return

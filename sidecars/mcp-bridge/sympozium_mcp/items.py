@@ -62,6 +62,7 @@ def items(server: ServerSpec, found: Sequence[Found], redactor: Redactor) -> tup
     """
     first = {each.own: each for each in reversed(found) if wanted(server, each.own)}
     refused = {own: why for own, each in first.items() if (why := each.why_not or _fault(each.parameters))}
+    refused |= {own: "its name holds a secret" for own in first if redactor.text(own) != own}
     refused |= {own: "allow names it, and the server has none of this name" for own in server.allow if own not in first}
     usable = [each for each in found if first.get(each.own) is each and each.own not in refused]
     offered = names(server.prefix, [each.own for each in usable])

@@ -19,10 +19,9 @@ from sympozium_mcp.secrets import Redactor
 
 
 class MemoryStorage:
-    """Of one connection; every token in it is known to the redactor."""
+    """Of one connection."""
 
-    def __init__(self, redactor: Redactor) -> None:
-        self._redactor = redactor
+    def __init__(self) -> None:
         self._tokens: OAuthToken | None = None
         self._client: OAuthClientInformationFull | None = None
 
@@ -30,8 +29,6 @@ class MemoryStorage:
         return self._tokens
 
     async def set_tokens(self, tokens: OAuthToken) -> None:
-        for token in (tokens.access_token, tokens.refresh_token):
-            self._redactor.add(token or "")
         self._tokens = tokens
 
     async def get_client_info(self) -> OAuthClientInformationFull | None:
@@ -45,7 +42,7 @@ def provider(access: Access, redactor: Redactor) -> OAuthClientProvider:
     """What gets tokens for the server of ``access``, which must have ``oauth``."""
     oauth = access.oauth
     assert oauth is not None
-    storage = MemoryStorage(redactor)
+    storage = MemoryStorage()
     scope = " ".join(oauth.scopes) or None
     issuer = oauth.issuer or None
     with warnings.catch_warnings():

@@ -56,6 +56,12 @@ class Redactor:
             self._pattern = re.compile("|".join(map(re.escape, sorted(self._forms, key=len, reverse=True))))
         return self._pattern.sub("[secret]", text)
 
+    def bytes(self, data: bytes) -> bytes:
+        """The same for what need be no text."""
+        for form in sorted(self._forms, key=len, reverse=True):
+            data = data.replace(form.encode(), b"[secret]")
+        return data
+
     def json(self, value: Any) -> Any:
         """The same for every text in a JSON value."""
         if isinstance(value, str):

@@ -11,6 +11,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
+from urllib.parse import parse_qs
 
 import httpx2
 from mcp.client._transport import TransportStreams
@@ -34,8 +35,6 @@ GETS_A_SECOND: Final = 2.0
 GETS_AT_ONCE: Final = 20.0
 """Event streams that are opened again and again: the server says how soon, and may say at once."""
 
-_OVER: Final = f"its answer has more than {MAX_MESSAGE >> 20} MiB"
-
 
 def http(
     access: Access, wire: Wire, redactor: Redactor
@@ -45,7 +44,7 @@ def http(
         headers={"accept-encoding": "identity", **access.headers},  # a bound on bytes is then one on memory
         timeout=httpx2.Timeout(CONNECT_WITHIN, read=None),  # an answer takes as long as the call may
         auth=provider(access, redactor) if access.oauth else None,
-        transport=Guarded(httpx2.AsyncHTTPTransport(), wire),
+        transport=Guarded(httpx2.AsyncHTTPTransport(), wire, redactor),
     )
     inner = streamable_http_client(access.server.url, http_client=client, max_sse_event_size=MAX_MESSAGE)
     return client, watched(inner, wire)
@@ -54,23 +53,33 @@ def http(
 class Guarded(httpx2.AsyncBaseTransport):
     """Wraps the transport of httpx2."""
 
-    def __init__(self, inner: httpx2.AsyncBaseTransport, wire: Wire) -> None:
+    def __init__(self, inner: httpx2.AsyncBaseTransport, wire: Wire, redactor: Redactor) -> None:
         self._inner = inner
         self._wire = wire
+        self._redactor = redactor
         self._gets = Meter(GETS_A_SECOND, GETS_AT_ONCE)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         if request.method != "POST":
             return await self._other(request)
         sent = _sent(request)
-        if sent is None:  # of an authorization
-            return await self._bounded(await self._inner.handle_async_request(request))
+        if sent is None:
+            return await self._authorized(request)
         if "id" not in sent:
             return await self._notified(request)
         return await self._asked(request, sent["id"])
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+    async def _authorized(self, request: httpx2.Request) -> httpx2.Response:
+        """A request for a token. What is asked with and what is given becomes a secret before anybody reads it."""
+        for credential in parse_qs(request.content.decode(errors="replace")).get("client_assertion", ()):
+            self._redactor.add(credential)
+        response = await self._bounded(await self._inner.handle_async_request(request))
+        for token in _tokens(response.content):
+            self._redactor.add(token)
+        return response
 
     async def _other(self, request: httpx2.Request) -> httpx2.Response:
         if request.method == "GET":
@@ -94,8 +103,8 @@ class Guarded(httpx2.AsyncBaseTransport):
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             self._wire.end(f"it cannot be reached: {error or type(error).__name__}")
             return _error(request_id, INTERNAL_ERROR, "the server cannot be reached", UNREACHABLE)
-        except _TooLarge:
-            return _error(request_id, INTERNAL_ERROR, _OVER)
+        except _Refused as refused:
+            return _error(request_id, INTERNAL_ERROR, str(refused))
         except httpx2.TransportError as error:
             return _error(request_id, CONNECTION_CLOSED, f"{BROKEN}: {error or type(error).__name__}")
         if response.status_code in (401, 403, 429) or response.status_code >= 500:
@@ -103,10 +112,10 @@ class Guarded(httpx2.AsyncBaseTransport):
         return response
 
     async def _bounded(self, response: httpx2.Response) -> httpx2.Response:
-        """Read whole what is no event stream. Raises _TooLarge and httpx2.TransportError."""
+        """Read whole what is no event stream. Raises _Refused and httpx2.TransportError."""
         if response.headers.get("content-encoding", "identity") != "identity":
             await response.aclose()
-            raise _TooLarge  # what is packed has no bound
+            raise _Refused("its answer is compressed, and so has no bound")
         stream = response.stream
         assert isinstance(stream, httpx2.AsyncByteStream)
         if response.headers.get("content-type", "").lower().startswith("text/event-stream"):
@@ -117,7 +126,7 @@ class Guarded(httpx2.AsyncBaseTransport):
             async for chunk in stream:
                 body += chunk
                 if len(body) > MAX_MESSAGE:
-                    raise _TooLarge
+                    raise _Refused(f"its answer has more than {MAX_MESSAGE >> 20} MiB")
                 await self._wire.meter.take(len(chunk) / UNIT)
         finally:
             await response.aclose()
@@ -126,9 +135,8 @@ class Guarded(httpx2.AsyncBaseTransport):
         )
 
 
-class _TooLarge(httpx2.TransportError):
-    def __init__(self) -> None:
-        super().__init__(_OVER)
+class _Refused(httpx2.TransportError):
+    """An answer that is not read."""
 
 
 class _Metered(httpx2.AsyncByteStream):
@@ -154,6 +162,15 @@ def _sent(request: httpx2.Request) -> dict[str, Any] | None:
     except (ValueError, httpx2.RequestNotRead):
         return None
     return found if isinstance(found, dict) and "jsonrpc" in found else None
+
+
+def _tokens(data: bytes) -> list[str]:
+    try:
+        found = json.loads(data)
+    except ValueError:
+        return []
+    values = (found.get(f"{kind}_token") for kind in ("access", "refresh", "id")) if isinstance(found, dict) else ()
+    return [value for value in values if isinstance(value, str)]
 
 
 def _with_words(response: httpx2.Response, request_id: object) -> httpx2.Response:
