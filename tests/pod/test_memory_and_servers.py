@@ -98,7 +98,7 @@ def test_a_memory_that_is_killed_at_any_moment_stores_once_and_answers(play: Pla
 
 def test_an_mcp_servers_tools_are_the_agents_under_their_prefix(play: Play) -> None:
     script = play.script([{"call": [call("own_add", a=20, b=22)]}, {"say": "${r}"}])
-    run = play.run("--mcp", f"own={sys.executable} {SERVER}", "--script", str(script))
+    run = play.run("--mcp", f"own={sys.executable} {SERVER} --marks {play.path}", "--script", str(script))
     assert run.code == 0, run.err
     assert "42" in run.out
     (tools,) = [message for message in run.messages if isinstance(message, ToolsMessage)]
@@ -113,7 +113,7 @@ def test_tools_that_a_server_offers_later_are_the_agents_between_two_steps(play:
             {"say": "done"},
         ]
     )
-    run = play.run("--mcp", f"own={sys.executable} {SERVER}", "--script", str(script))
+    run = play.run("--mcp", f"own={sys.executable} {SERVER} --marks {play.path}", "--script", str(script))
     assert run.code == 0, run.err
     offers = [{tool.name for tool in m.tools} for m in run.messages if isinstance(m, ToolsMessage)]
     assert offers[-1] - offers[0] == {"own_late"}
