@@ -70,6 +70,7 @@ class Server:
         self._wire = Wire(self.name)
         self._relist = asyncio.Event()
         self._changes = 0
+        self._left_out: dict[str, str] = {}
         self._legacy = False
         """Is the next handshake the one of the revisions before 2026-07-28?"""
 
@@ -122,8 +123,9 @@ class Server:
         """Ask for its tools. Raises what the mcp package raises."""
         self._relist.clear()
         found, refused = items(self.spec, await self._calls.found(client), self._redactor)
-        for own, why in refused.items():
+        for own, why in refused.items() - self._left_out.items():
             log("tool left out", server=self.name, tool=self._redactor.text(own)[:100], why=self._redactor.text(why))
+        self._left_out = refused
         if not self.ready.is_set() or self._changes < MOST_CHANGES:
             self._changes += [item.tool for item in found] != [item.tool for item in self.items]
             self.items = found
