@@ -33,10 +33,19 @@ def backup(db: sqlite3.Connection, path: Path) -> None:
 
 
 def faults(db: sqlite3.Connection) -> list[str]:
-    """What is wrong: with the file, with its index, and between its tables."""
+    """What is wrong with the file and between its tables."""
     found = [row[0] for row in db.execute("PRAGMA integrity_check") if row[0] != "ok"]
     found += [f"entry {row[2]} of {row[0]} is missing from {row[3]}" for row in db.execute("PRAGMA foreign_key_check")]
     counts = "SELECT count(*) FROM entries WHERE count <> (SELECT sum(count) FROM stores WHERE entry = entries.id)"
     if wrong := db.execute(counts).fetchone()[0]:
         found.append(f"{wrong} entries are counted otherwise than their stores")
     return found
+
+
+def faults_of_index(db: sqlite3.Connection) -> list[str]:
+    """What is wrong between the index and the entries. FTS5 tells only who may write, though nothing is written."""
+    try:
+        db.execute("INSERT INTO entries_fts (entries_fts, rank) VALUES ('integrity-check', 1)")
+    except sqlite3.DatabaseError as error:
+        return [f"the index does not agree with the entries ({error})"]
+    return []

@@ -14,6 +14,9 @@ SAME: Final = 0.9
 RELATED: Final = 0.45
 """What a match by another word weighs, beside 1 for the word itself."""
 
+_LEAST: Final = 3
+"""Characters: shorter words have no stem but themselves, to SQLite."""
+
 Words = tuple[str, ...]
 
 _porter = Stemmer.Stemmer("porter")
@@ -21,7 +24,9 @@ _porter = Stemmer.Stemmer("porter")
 
 def stems(words: Words | list[str]) -> Words:
     """Porter's stems, as SQLite's tokenizer of that name makes them."""
-    return tuple(_porter.stemWords(list(words)))
+    return tuple(
+        stem if len(word) >= _LEAST else word for word, stem in zip(words, _porter.stemWords(list(words)), strict=True)
+    )
 
 
 @cache

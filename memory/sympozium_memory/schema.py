@@ -54,7 +54,7 @@ CREATE TABLE revocations (
 );
 CREATE INDEX revocations_digest ON revocations (digest);
 CREATE VIRTUAL TABLE entries_fts USING fts5 (
-    words, content = 'entries', content_rowid = 'id',
+    words, content="entries", content_rowid="id", -- written as sqlite-utils looks for it
     tokenize = "porter unicode61 remove_diacritics 0 categories 'L* N* M* Co'"
 );
 CREATE TRIGGER entries_added AFTER INSERT ON entries BEGIN

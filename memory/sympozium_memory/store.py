@@ -127,8 +127,9 @@ class Memory:
             copy.backup(db, Path(path))
 
     def check(self) -> tuple[str, ...]:
-        """What is wrong with the file: nothing, if it is sound. Reads all of it."""
-        return tuple(self._read(copy.faults))
+        """What is wrong with the file: nothing, if it is sound. Reads all of it; writers wait for a part of that."""
+        found = self._read(copy.faults)
+        return (*found, *(self._write(copy.faults_of_index) if self.writable else ()))
 
     def close(self) -> None:
         """Wait for what was submitted, and let the file go."""

@@ -39,8 +39,8 @@ def runs(text: str) -> Iterator[tuple[str, bool]]:
         yield from ((found[0], False) for found in _ASCII_WORD.finditer(text))
         return
     for kind, characters in groupby(unicodedata.normalize("NFKC", text), _kind):
-        if kind:
-            yield "".join(characters), kind == 2
+        if kind and plain(run := "".join(characters)):  # not so for a mark that stands on nothing
+            yield run, kind == 2
 
 
 @lru_cache(maxsize=4096)
@@ -61,8 +61,8 @@ def plain(word: str) -> str:
 
 def parts(run: str) -> list[str]:
     """The parts of a word that is put together, in lower case; none for a plain one."""
-    run = run[:_LONGEST]
-    if run.isdigit() or (run.isalpha() and (run.islower() or run.isupper())):
+    run = _ACCENT.sub("", unicodedata.normalize("NFD", run[:_LONGEST]))
+    if not run.isascii() or run.isdigit() or (run.isalpha() and (run.islower() or run.isupper())):
         return []
     found = [part.lower() for part in _PART.findall(run)]
     return [part for part in found if _counts(part)] if len(found) > 1 else []
