@@ -1,4 +1,4 @@
-"""Prints the table. Arguments name the parts: calls, size, whole, steps."""
+"""Prints the table. Arguments name the parts: calls, size, whole, steps, mcp."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 from bench.report import HEAD
 
-PARTS = ("calls", "size", "whole", "steps")
+PARTS = ("calls", "size", "whole", "steps", "mcp")
 
 
 def main() -> int:
