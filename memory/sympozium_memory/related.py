@@ -24,9 +24,8 @@ _porter = Stemmer.Stemmer("porter")
 
 def stems(words: Words | list[str]) -> Words:
     """Porter's stems, as SQLite's tokenizer of that name makes them."""
-    return tuple(
-        stem if len(word) >= _LEAST else word for word, stem in zip(words, _porter.stemWords(list(words)), strict=True)
-    )
+    found = zip(words, _porter.stemWords(list(words)), strict=True)
+    return tuple(stem if len(word) >= _LEAST else word for word, stem in found)
 
 
 @cache

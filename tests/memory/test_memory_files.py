@@ -213,18 +213,6 @@ def test_a_read_only_memory_can_be_searched_and_says_that_it_stores_nothing(
         Memory.open(place / "other.db")
 
 
-def test_a_volume_that_becomes_read_only_loses_nothing_and_says_so(volume: Callable[[str], Path]) -> None:
-    place = volume("size=4m")
-    with Memory.open(place / "m.db") as memory:
-        memory.store("before")
-        subprocess.run(["mount", "-o", "remount,ro", str(place)], check=False, capture_output=True)
-        if os.statvfs(place).f_flag & os.ST_RDONLY == 0:
-            pytest.skip("a volume with files open for writing stays writable here")
-        with pytest.raises((ReadOnlyFile, CannotUse)):
-            memory.store("after")
-        assert [entry.content for entry in memory.list()] == ["before"]
-
-
 def test_a_full_disk_is_told_of_and_loses_nothing_that_was_stored(volume: Callable[[str], Path]) -> None:
     place = volume("size=1m")
     stored = []

@@ -165,12 +165,10 @@ def test_no_query_whatsoever_is_a_syntax_error(sre: Memory, query: str) -> None:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=60).filter(str.strip))
 def test_whatever_was_stored_is_found_by_its_own_text(memory: Memory, content: str) -> None:
-    stored = memory.store(content)
+    stored = memory.store(content, trust="person")
     found = [entry.id for entry in memory.search(content, 50)]
     assert stored.id in found or not terms_of(content)
     memory.revoke(ids=[stored.id])
-    memory.store(content, trust="person")
-    memory.revoke(run="")
 
 
 def test_a_search_sees_what_was_stored_before_it(memory: Memory) -> None:
