@@ -8,9 +8,9 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import ClassVar, Final, Literal, TypeAlias, TypeVar
+from typing import Annotated, ClassVar, Final, Literal, TypeAlias, TypeVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from sympozium_memory.entry import Trust, clean_content, clean_tags, digest_of
 from sympozium_memory.faults import BadInput
@@ -25,14 +25,23 @@ BATCH: Final = 200
 """Lines that are taken over in one commit: other writers wait for no longer."""
 
 
+def _real(text: str) -> str:
+    seconds(text)  # the pattern knows no calendar
+    return text
+
+
+Moment: TypeAlias = Annotated[Time, AfterValidator(_real)]
+Number: TypeAlias = Annotated[int, Field(ge=1, le=1 << 53)]
+
+
 class StoreLine(Wire):
     """Who said it, since when and how often."""
 
     run: str
     trust: Trust
-    first: Time
-    last: Time
-    count: int = Field(ge=1)
+    first: Moment
+    last: Moment
+    count: Number
 
 
 class MemoryLine(Document):
@@ -42,10 +51,10 @@ class MemoryLine(Document):
     content: str
     tags: tuple[str, ...] = ()
     run: str = ""
-    created: Time
+    created: Moment
     trust: Trust = "agent"
     digest: Digest
-    count: int = Field(ge=1)
+    count: Number
     stores: tuple[StoreLine, ...] = ()
 
 
@@ -56,11 +65,11 @@ class RevocationLine(Document):
     digest: Digest
     run: str
     trust: Trust
-    created: Time
-    revoked: Time
+    created: Moment
+    revoked: Moment
     person: str = ""
     reason: str = ""
-    lifted: Time | None = None
+    lifted: Moment | None = None
 
 
 class _AnyLine(Document):
