@@ -17,6 +17,7 @@ from tests.mcp.conftest import Bridge, free_port, text_of
 from tests.support.ipc import wait_for
 from tests.support.odd_http_server import App, running
 
+PROXY_PASSWORD = "pr0xy-password"
 SECRET = "s3cret/value+with=signs"
 
 
@@ -171,6 +172,22 @@ def test_a_server_that_is_not_there_at_the_start_comes_later(bridge: Bridge) -> 
     assert "h_echo" not in bridge.names()
     bridge.serve_http(port)
     bridge.offers("h_echo")
+
+
+def test_a_proxy_of_the_environment_is_used_and_its_password_is_a_secret(bridge: Bridge, stack: ExitStack) -> None:
+    app, url = odd(stack, "echoes-headers")
+    proxy = url.replace("http://", f"http://me:{PROXY_PASSWORD}@")
+    bridge.start(spec_of("http://docs.example.invalid"), HTTP_PROXY=proxy, http_proxy=proxy, NO_PROXY="", no_proxy="")
+    assert text_of(bridge.call("h_echo", text=PROXY_PASSWORD)) == "[secret]"
+    assert {headers["host"] for _, _, headers, _ in app.seen} == {"docs.example.invalid"}
+
+
+def test_a_server_that_needs_no_proxy_is_reached_directly(bridge: Bridge, stack: ExitStack) -> None:
+    app, url = odd(stack)
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    bridge.start(spec_of(url), HTTP_PROXY=nowhere, http_proxy=nowhere, NO_PROXY="127.0.0.1", no_proxy="127.0.0.1")
+    assert text_of(bridge.call("h_echo", text="direct")) == "direct"
+    assert app.seen
 
 
 def test_the_session_is_ended_at_the_server(bridge: Bridge, stack: ExitStack) -> None:

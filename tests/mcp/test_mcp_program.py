@@ -36,7 +36,7 @@ def run_json(bridge: Bridge, *servers: object, role: str = "mcp") -> Path:
 def test_help_names_the_settings() -> None:
     done = mcp("--help")
     assert done.returncode == 0
-    assert {"--list", "SYMPOZIUM_IPC", "SYMPOZIUM_WORKSPACE"} <= set(done.stdout.replace(",", " ").split())
+    assert {"--list", "SYMPOZIUM_IPC", "SYMPOZIUM_RUN_DIGEST"} <= set(done.stdout.replace(",", " ").split())
 
 
 def test_list_prints_the_tools_of_every_server_and_ends(bridge: Bridge) -> None:
@@ -73,9 +73,10 @@ def test_a_run_without_servers_has_an_empty_manifest(bridge: Bridge) -> None:
     assert bridge.stop() == Reason.Suspended
 
 
-def test_a_server_starts_in_the_workspace(bridge: Bridge) -> None:
+def test_a_server_starts_where_the_bridge_did_and_not_in_the_workspace(bridge: Bridge) -> None:
     bridge.start(bridge.own("a"))
-    assert bridge.call("a_directory").details["structuredContent"]["result"] == str(bridge.workspace)
+    assert bridge.call("a_directory").details["structuredContent"]["result"] == os.getcwd()
+    assert os.getcwd() != str(bridge.workspace)
 
 
 def test_it_passes_the_full_level_of_the_conformance_kit(bridge: Bridge) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +25,7 @@ def reach(
 ) -> tuple[Access, ...]:
     participant = ParticipantSpec(name="mcp", role="mcp", prefixes=("d_", "e_", "d_x"))
     spec = run_spec("mcp", participants=(participant,), servers=tuple(servers))
-    return accesses(spec, participant, environment or {}, Path("/nowhere"), redactor or Redactor())
+    return accesses(spec, participant, environment or {}, redactor or Redactor())
 
 
 def test_keys_are_filled_into_headers_environment_and_credentials() -> None:

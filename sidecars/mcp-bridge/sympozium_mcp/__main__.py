@@ -18,8 +18,8 @@ def main() -> None:
         prog="sympozium-mcp",
         description="Starts or reaches the MCP servers of a run, and offers what they have as tools.",
         epilog="Environment: SYMPOZIUM_IPC (default /ipc), SYMPOZIUM_PARTICIPANT (default mcp), SYMPOZIUM_RUN_DIGEST "
-        "(refuse another run.json), SYMPOZIUM_WORKSPACE (default /workspace; servers start there), SYMPOZIUM_PARENT "
-        "(end with this process), and the variables that the servers' `secrets` name.",
+        "(refuse another run.json), SYMPOZIUM_PARENT (end with this process), HTTP_PROXY, HTTPS_PROXY, NO_PROXY, and "
+        "the variables that the servers' `secrets` name.",
     )
     parser.add_argument(
         "--list", type=Path, metavar="RUN.JSON", help="start the servers of this run.json, print their tools, and end"
@@ -27,8 +27,11 @@ def main() -> None:
     arguments = parser.parse_args()
     gc.enable()
     gc.freeze()
-    settings = Settings.from_environment("mcp")
-    raise SystemExit(run(lambda: list_servers(arguments.list, settings) if arguments.list else serve_servers(settings)))
+    raise SystemExit(run(lambda: list_servers(arguments.list) if arguments.list else serve_servers(_settings())))
+
+
+def _settings() -> Settings:
+    return Settings.from_environment("mcp")
 
 
 if __name__ == "__main__":

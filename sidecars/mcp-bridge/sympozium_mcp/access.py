@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from sympozium_mcp.secrets import Redactor, fill
@@ -25,12 +23,10 @@ class Access:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     oauth: OAuthSpec | None = field(default=None, repr=False)
-    directory: Path | None = None
-    """Where a stdio server starts."""
 
 
 def accesses(
-    spec: RunSpec, participant: ParticipantSpec, environment: Mapping[str, str], workspace: Path, redactor: Redactor
+    spec: RunSpec, participant: ParticipantSpec, environment: Mapping[str, str], redactor: Redactor
 ) -> tuple[Access, ...]:
     """The way to every server of the run. ``redactor`` learns the secrets. Raises Ended (InvalidRun, MissingKey)."""
     check(spec.servers, participant)
@@ -38,13 +34,10 @@ def accesses(
     for variable in secret & environment.keys():
         redactor.add(environment[variable])
     inherited = {name: environment[name] for name in INHERITED if name in environment and name not in secret}
-    directory = workspace if workspace.is_dir() and os.access(workspace, os.X_OK) else None
-    return tuple(_access(server, environment, inherited, directory) for server in spec.servers)
+    return tuple(_access(server, environment, inherited) for server in spec.servers)
 
 
-def _access(
-    server: ServerSpec, environment: Mapping[str, str], inherited: Mapping[str, str], directory: Path | None
-) -> Access:
+def _access(server: ServerSpec, environment: Mapping[str, str], inherited: Mapping[str, str]) -> Access:
     def filled(values: Mapping[str, str], where: str) -> dict[str, str]:
         return {name: fill(value, f"{where}.{name}", server, environment) for name, value in values.items()}
 
@@ -53,7 +46,6 @@ def _access(
         headers=filled(server.headers, "headers"),
         env={**inherited, **filled(server.env, "env")},
         oauth=_filled_oauth(server, environment) if server.oauth else None,
-        directory=directory,
     )
 
 

@@ -58,7 +58,11 @@ class ServerProcess:
 
     @classmethod
     async def spawn(cls, access: Access, redact: Callable[[str], str]) -> ServerProcess:
-        """Start it. Raises OSError and ValueError (a zero byte in the command)."""
+        """Start it. Raises OSError and ValueError (a zero byte in the command).
+
+        It starts where we do, which is never the workspace: the agent could put programs and modules there
+        that npx, Python and others prefer to those that are meant, and they would have the server's secrets.
+        """
         process = await asyncio.create_subprocess_exec(
             *access.server.command,
             stdin=asyncio.subprocess.PIPE,
@@ -66,7 +70,6 @@ class ServerProcess:
             stderr=asyncio.subprocess.PIPE,
             limit=CHUNK,
             env=dict(access.env),
-            cwd=access.directory,
             start_new_session=True,
             preexec_fn=_die_with_bridge,
         )

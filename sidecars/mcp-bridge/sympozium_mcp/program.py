@@ -35,7 +35,7 @@ async def serve_servers(settings: Settings) -> None:
         raise Ended(Reason.InvalidRun, f"run/run.json: has no participant {settings.participant!r}")
     redactor = Redactor()
     hear(redactor)
-    reached = accesses(spec, participant, os.environ, settings.workspace, redactor)
+    reached = accesses(spec, participant, os.environ, redactor)
     offer = Offer()
     async with asyncio.TaskGroup() as tasks:
         servers, running = await start(reached, redactor, offer, tasks)
@@ -59,12 +59,12 @@ async def _stop(servers: Sequence[Server], running: Sequence[asyncio.Task[None]]
         await asyncio.wait(running)
 
 
-async def list_servers(file: Path, settings: Settings) -> None:
+async def list_servers(file: Path) -> None:
     """Print what the servers of a run.json offer, and end. Raises Ended as ``serve_servers`` does."""
     spec = _read(file)
     redactor = Redactor()
     hear(redactor)
-    reached = accesses(spec, _of_role_mcp(spec, file), os.environ, settings.workspace, redactor)
+    reached = accesses(spec, _of_role_mcp(spec, file), os.environ, redactor)
     offer = Offer()
     async with asyncio.TaskGroup() as tasks:
         servers, running = await start(reached, redactor, offer, tasks)

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 from urllib.parse import parse_qs
+from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 from mcp.client._transport import TransportStreams
@@ -44,10 +45,30 @@ def http(
         headers={"accept-encoding": "identity", **access.headers},  # a bound on bytes is then one on memory
         timeout=httpx2.Timeout(CONNECT_WITHIN, read=None),  # an answer takes as long as the call may
         auth=provider(access, redactor) if access.oauth else None,
-        transport=Guarded(httpx2.AsyncHTTPTransport(), wire, redactor),
+        transport=Guarded(Routed(redactor), wire, redactor),
     )
     inner = streamable_http_client(access.server.url, http_client=client, max_sse_event_size=MAX_MESSAGE)
     return client, watched(inner, wire)
+
+
+class Routed(httpx2.AsyncBaseTransport):
+    """Directly, or through the proxy that the environment names for the address: httpx2 does so only for itself."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._proxies = getproxies()
+        self._ways: dict[str | None, httpx2.AsyncHTTPTransport] = {}
+        for proxy in self._proxies.values():
+            redactor.add(httpx2.URL(proxy).password if "@" in proxy else "")
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        proxy = None if proxy_bypass(request.url.host) else self._proxies.get(request.url.scheme)
+        if proxy not in self._ways:
+            self._ways[proxy] = httpx2.AsyncHTTPTransport(proxy=proxy)
+        return await self._ways[proxy].handle_async_request(request)
+
+    async def aclose(self) -> None:
+        for way in self._ways.values():
+            await way.aclose()
 
 
 class Guarded(httpx2.AsyncBaseTransport):
