@@ -23,6 +23,7 @@ from sympozium_memory.faults import (
     ReadOnlyFile,
 )
 from sympozium_memory.lock import Lock
+from sympozium_protocol.failpoints import failpoint
 
 APPLICATION: Final = 0x53794D65
 """``PRAGMA application_id`` of a memory: file(1) and this program know it by that."""
@@ -182,6 +183,7 @@ def _bring_forward(connection: sqlite3.Connection, path: Path) -> None:
             migrate(connection)
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
             connection.execute(f"PRAGMA user_version = {VERSION}")
+            failpoint("memory-made")
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sympozium_protocol import layout
-from sympozium_protocol.files import digest, open_root
+from sympozium_protocol.files import Directory, digest, open_root
 from sympozium_protocol.messages import (
     Call,
     Manifest,
@@ -55,12 +55,19 @@ def make_ipc(path: Path, spec: RunSpec) -> dict[str, str]:
     }
 
 
+def at(path: Path, place: layout.Place) -> Directory:
+    """One directory of the ipc directory, to be closed."""
+    with open_root(path) as root:
+        return root.open(place)
+
+
 def write_call(
     path: Path, call_id: str, tool: str, participant: str = "subject", timeout: float | None = None, **arguments: object
 ) -> bytes:
     """Write a Call as the agent does; its bytes."""
     data = Call(id=call_id, participant=participant, tool=tool, arguments=arguments, timeout=timeout).encode()
-    open_root(path).open(layout.calls(participant)).write(f"{call_id}.json", data)
+    with at(path, layout.calls(participant)) as calls:
+        calls.write(f"{call_id}.json", data)
     return data
 
 
@@ -74,7 +81,8 @@ def write_verdict(path: Path, call_id: str, data: bytes, participant: str = "sub
         by="test",
         time=NOW,
     )
-    open_root(path).open(layout.verdicts(participant)).write(f"{call_id}.json", verdict.encode())
+    with at(path, layout.verdicts(participant)) as verdicts:
+        verdicts.write(f"{call_id}.json", verdict.encode())
 
 
 def send(
@@ -85,7 +93,8 @@ def send(
 
 
 def withdraw(path: Path, call_id: str, participant: str = "subject") -> None:
-    open_root(path).open(layout.withdrawn(participant)).mark(call_id)
+    with at(path, layout.withdrawn(participant)) as withdrawn:
+        withdrawn.mark(call_id)
 
 
 def wait_for(probe: Callable[[], T | None], what: str, patience: float = PATIENCE) -> T:
@@ -98,15 +107,15 @@ def wait_for(probe: Callable[[], T | None], what: str, patience: float = PATIENC
 
 
 def wait_reply(path: Path, call_id: str, participant: str = "subject") -> Reply:
-    replies = open_root(path).open(layout.replies(participant))
-    return Reply.decode(wait_for(lambda: replies.read(f"{call_id}.json"), f"reply to {call_id}"))
+    with at(path, layout.replies(participant)) as replies:
+        return Reply.decode(wait_for(lambda: replies.read(f"{call_id}.json"), f"reply to {call_id}"))
 
 
 def wait_started(path: Path, call_id: str, participant: str = "subject") -> None:
-    started = open_root(path).open(layout.started(participant))
-    wait_for(lambda: started.has(call_id) or None, f"started of {call_id}")
+    with at(path, layout.started(participant)) as started:
+        wait_for(lambda: started.has(call_id) or None, f"started of {call_id}")
 
 
 def wait_manifest(path: Path, participant: str = "subject", number: int = 1) -> Manifest:
-    tools = open_root(path).open(layout.tools(participant))
-    return Manifest.decode(wait_for(lambda: tools.read(f"{number}.json"), f"manifest {number} of {participant}"))
+    with at(path, layout.tools(participant)) as tools:
+        return Manifest.decode(wait_for(lambda: tools.read(f"{number}.json"), f"manifest {number} of {participant}"))
