@@ -247,6 +247,31 @@ def test_a_flood_of_notifications_slows_its_own_server_alone(bridge: Bridge) -> 
     assert bridge.reply(flooding).outcome in ("ok", "timeout")
 
 
+def test_a_flood_of_requests_whose_answers_are_not_read_delays_nobody(bridge: Bridge) -> None:
+    bridge.start(bridge.own("a"), bridge.raw("floods-pings", required=True))
+    flooding = bridge.ask("b_echo", 3.0, text="x")
+    for _ in range(20):
+        fine(bridge)
+    assert bridge.reply(flooding).outcome in ("timeout", "interrupted")
+    fine(bridge)
+
+
+def test_a_flood_of_questions_is_declined_and_told_of_in_a_few_lines(bridge: Bridge) -> None:
+    bridge.start(bridge.raw("floods-questions", required=True))
+    assert text_of(bridge.call("b_echo", text="x")) == "x"
+    assert 1 <= len(bridge.events("declined")) <= 40
+
+
+def test_a_flood_of_progress_is_thinned(bridge: Bridge) -> None:
+    bridge.start(bridge.own("a"), bridge.raw("floods-progress", required=True))
+    call = bridge.ask("b_echo", 3.0, text="x")
+    path = bridge.ipc / "mcp/progress" / call
+    wait_for(lambda: (path.exists() and path.read_text().startswith("0\n1\n2\n")) or None, "progress")
+    fine(bridge)
+    assert len(path.read_text().splitlines()) <= 140
+    assert bridge.reply(call).outcome == "timeout"
+
+
 def test_an_answer_that_is_no_result_is_an_error_that_says_so(bridge: Bridge) -> None:
     bridge.start(bridge.raw("invalid-answer", required=True))
     reply = bridge.call("b_echo", text="x")

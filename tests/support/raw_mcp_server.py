@@ -82,6 +82,18 @@ def call(number: Any, params: dict[str, Any]) -> None:
         case "floods-notifications":
             for _ in range(20000):
                 say({"method": "notifications/message", "params": {"level": "info", "data": "z" * 100}})
+        case "floods-pings":
+            for ping in range(20000):
+                say({"id": f"p{ping}", "method": "ping"})
+            time.sleep(3600)
+        case "floods-questions":
+            for question in range(500):
+                say({"id": f"q{question}", "method": "sampling/createMessage", "params": {"messages": []}})
+        case "floods-progress":
+            token = params["_meta"]["progressToken"]
+            for step in range(1000):
+                say({"method": "notifications/progress", "params": {"progressToken": token, "progress": step}})
+            time.sleep(3600)
         case "changes-for-ever":
             for _ in range(1000):
                 say({"method": "notifications/tools/list_changed"})

@@ -9,8 +9,8 @@ from mcp.client import ClientRequestContext
 from mcp.client.session import ElicitationFnT
 from pydantic import ValidationError
 
+from sympozium_mcp.wire import Wire
 from sympozium_protocol.messages.servers import ServerSpec
-from sympozium_protocol.process import log
 
 
 def defaults(schema: dict[str, Any]) -> dict[str, Any] | None:
@@ -22,7 +22,7 @@ def defaults(schema: dict[str, Any]) -> dict[str, Any] | None:
     return found if isinstance(required, list) and all(name in found for name in required) else None
 
 
-def elicitation(server: ServerSpec) -> ElicitationFnT:
+def elicitation(server: ServerSpec, wire: Wire) -> ElicitationFnT:
     """Answers the elicitations of one server as its spec says."""
 
     async def answer(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
@@ -35,9 +35,8 @@ def elicitation(server: ServerSpec) -> ElicitationFnT:
             except ValidationError:
                 content = None  # a default that no form can hold
             else:
-                log("elicitation answered with defaults", server=server.name)
                 return found
-        log("declined", server=server.name, method="elicitation/create", mode=params.mode)
+        wire.declined("elicitation/create", mode=params.mode)
         return types.ElicitResult(action="decline")
 
     return answer

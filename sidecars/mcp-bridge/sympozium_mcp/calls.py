@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -17,6 +18,9 @@ from sympozium_mcp.secrets import Redactor
 from sympozium_protocol.messages.calls import Call
 from sympozium_protocol.participant.context import Context, Result
 
+PROGRESS_LINES: Final = 100
+PROGRESS_RATE: Final = 10.0
+"""Lines of progress of a call, and more for each second that it lasts: each is written to a file as it comes."""
 PROGRESS_WIDTH: Final = 500
 """Characters of one line of progress."""
 
@@ -139,6 +143,7 @@ class _Progress:
     def __init__(self, context: Context, redactor: Redactor) -> None:
         self._context: Context | None = context
         self._redactor = redactor
+        self._began, self._lines = time.monotonic(), 0
 
     async def __aenter__(self) -> ProgressFnT:
         return self._say
@@ -147,7 +152,8 @@ class _Progress:
         self._context = None
 
     async def _say(self, progress: float, total: float | None, message: str | None) -> None:
-        if self._context is None:
+        self._lines += 1
+        if self._context is None or self._lines > PROGRESS_LINES + PROGRESS_RATE * (time.monotonic() - self._began):
             return
         share = f"{progress:g}" if total is None else f"{progress:g}/{total:g}"
         words = " ".join(self._redactor.text(message or "").split())[:PROGRESS_WIDTH]

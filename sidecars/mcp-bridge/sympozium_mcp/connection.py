@@ -59,7 +59,7 @@ class Connection:
             mode="legacy" if legacy else "auto",
             cache=None,  # a list is asked for when it has changed
             client_info=types.Implementation(name="sympozium-mcp", version=version("sympozium-mcp")),
-            elicitation_callback=elicitation(self._access.server),
+            elicitation_callback=elicitation(self._access.server, self.wire),
             message_handler=notified,
         )
         try:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import Final
 
 from sympozium_mcp.secrets import Redactor
+from sympozium_mcp.window import Window
 from sympozium_protocol.process import log
 
 LINES: Final = 20
@@ -21,13 +21,10 @@ class Heard(logging.Handler):
     def __init__(self, redactor: Redactor) -> None:
         super().__init__(logging.WARNING)
         self._redactor = redactor
-        self._window, self._lines = time.monotonic(), 0
+        self._window = Window(LINES, EVERY)
 
     def emit(self, record: logging.LogRecord) -> None:
-        if time.monotonic() - self._window > EVERY:
-            self._window, self._lines = time.monotonic(), 0
-        self._lines += 1
-        if self._lines <= LINES:
+        if self._window.allows():
             text = " ".join(self._redactor.text(record.getMessage()).split())
             log("library says", library=record.name, text=text[:WIDTH])
 

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from sympozium_mcp.access import Access
+from sympozium_mcp.window import Window
 from sympozium_protocol.process import log
 
 CHUNK: Final = 1 << 16
@@ -146,21 +147,17 @@ class ServerProcess:
     async def _say(self) -> None:
         """Its standard error becomes log lines, so many and no more; a flood is read and counted."""
         assert self._process.stderr is not None
-        window, lines, dropped = time.monotonic(), 0, 0
+        window = Window(SAID_LINES, SAID_EVERY)
         async for line in _lines(self._process.stderr):
             text = self._redact(line.decode(errors="replace"))[:SAID_WIDTH].strip()
             if not text:
                 continue
             self._last.append(text)
-            if time.monotonic() - window > SAID_EVERY:
-                if dropped:
-                    log("server said more", server=self._name, lines=dropped)
-                window, lines, dropped = time.monotonic(), 0, 0
-            if lines < SAID_LINES:
-                lines += 1
+            if dropped := window.dropped():
+                log("server said more", server=self._name, lines=dropped)
+            if window.allows():
                 log("server says", server=self._name, text=text)
             else:
-                dropped += 1
                 await asyncio.sleep(0)  # the others have their turn between two lines of a flood
 
 

@@ -39,7 +39,13 @@ RELIST_EVERY: Final = 1.0
 """Seconds at least between two lists of tools that a server says have changed."""
 MOST_CHANGES: Final = 100
 """Changed lists that are followed in a run: each is a manifest, and a message of the transcript."""
-RESUBSCRIBE_AFTER: Final = 5.0
+MOST_LEFT_OUT: Final = 20
+"""Tools of a list whose absence is explained in the log one by one."""
+
+FIRST_RESUBSCRIPTION: Final = 1.0
+LONGEST_RESUBSCRIPTION: Final = 60.0
+"""Seconds until changes are subscribed to again when their stream has ended, doubled each time: then the tools are
+listed once more too, since what changed meanwhile was not told."""
 
 LOST: Final = ("Connection closed", "SSE stream", BROKEN)
 """How the mcp package and we begin an error of the connection, whose code is that of any server's error too."""
@@ -123,8 +129,11 @@ class Server:
         """Ask for its tools. Raises what the mcp package raises."""
         self._relist.clear()
         found, refused = items(self.spec, await self._calls.found(client), self._redactor)
-        for own, why in refused.items() - self._left_out.items():
+        news = [(own, why) for own, why in refused.items() if self._left_out.get(own) != why]
+        for own, why in news[:MOST_LEFT_OUT]:
             log("tool left out", server=self.name, tool=self._redactor.text(own)[:100], why=self._redactor.text(why))
+        if len(news) > MOST_LEFT_OUT:
+            log("more tools left out", server=self.name, tools=len(news) - MOST_LEFT_OUT)
         self._left_out = refused
         if not self.ready.is_set() or self._changes < MOST_CHANGES:
             self._changes += [item.tool for item in found] != [item.tool for item in self.items]
@@ -156,15 +165,20 @@ class Server:
         has = client.server_capabilities.tools
         if has is None or not has.list_changed:
             return
+        pause = FIRST_RESUBSCRIPTION
         while True:
+            began = time.monotonic()
             try:
                 async with client.listen(tools_list_changed=True) as changes:
                     async for _ in changes:
                         self._relist.set()
             except (MCPError, SubscriptionLost) as error:
                 log("changes not followed", server=self.name, why=words(error, self._redactor))
-            await asyncio.sleep(RESUBSCRIBE_AFTER)
-            self._relist.set()  # what changed meanwhile was not told
+            if time.monotonic() - began > STEADY:
+                pause = FIRST_RESUBSCRIPTION
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_RESUBSCRIPTION)
+            self._relist.set()
 
     async def _notified(self, message: IncomingMessage) -> None:
         if isinstance(message, types.ToolListChangedNotification):

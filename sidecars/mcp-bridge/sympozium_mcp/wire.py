@@ -14,6 +14,7 @@ import mcp_types as types
 from mcp.client._transport import ReadStream, TransportStreams
 from mcp.shared.message import SessionMessage
 
+from sympozium_mcp.window import Window
 from sympozium_protocol.process import log
 
 RATE: Final = 500.0
@@ -21,6 +22,10 @@ RATE: Final = 500.0
 BURST: Final = 2000.0
 """Units at once: a long listing, or the largest message four times."""
 UNIT: Final = 1 << 14
+
+DECLINES: Final = 20
+DECLINES_EVERY: Final = 10.0
+"""At most so many lines of the log in so many seconds about what a server asked for in vain."""
 
 UNREACHABLE: Final = secrets.token_hex(8)
 """Marks an error as ours: the request did not reach the server, which cannot know the word."""
@@ -55,6 +60,7 @@ class Wire:
         self.ended = asyncio.Event()
         self.why = ""
         self.meter = Meter()
+        self._declines = Window(DECLINES, DECLINES_EVERY)
 
     def end(self, why: str = "") -> None:
         """The connection is of no use any more; the first reason counts."""
@@ -62,13 +68,18 @@ class Wire:
             self.why = why
             self.ended.set()
 
+    def declined(self, method: str, **how: str) -> None:
+        """Tell that something was asked of us and not given."""
+        if self._declines.allows():
+            log("declined", server=self.server, method=method, **how)
+
     async def arrived(self, item: _Item) -> None:
         await self.meter.take()
         if not isinstance(item, SessionMessage):
             return
         message = item.message
         if isinstance(message, types.JSONRPCRequest) and message.method in ("sampling/createMessage", "roots/list"):
-            log("declined", server=self.server, method=message.method)
+            self.declined(message.method)
         if isinstance(message, types.JSONRPCResponse):
             _without_output_schemas(message.result)
 
