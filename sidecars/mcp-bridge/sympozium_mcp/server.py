@@ -123,7 +123,6 @@ class Server:
         self._legacy = client.protocol_version not in MODERN_PROTOCOL_VERSIONS
         log("server ready", server=self.name, protocol=client.protocol_version, tools=len(self.items))
         self.ready.set()
-        self._changed()
 
     async def _list(self, client: Client) -> None:
         """Ask for its tools. Raises what the mcp package raises."""
@@ -135,9 +134,11 @@ class Server:
         if len(news) > MOST_LEFT_OUT:
             log("more tools left out", server=self.name, tools=len(news) - MOST_LEFT_OUT)
         self._left_out = refused
-        if not self.ready.is_set() or self._changes < MOST_CHANGES:
-            self._changes += [item.tool for item in found] != [item.tool for item in self.items]
+        changed = [item.tool for item in found] != [item.tool for item in self.items]
+        if changed and self._changes <= MOST_CHANGES:
+            self._changes += 1
             self.items = found
+            self._changed()
 
     async def _follow(self, client: Client, connection: Connection) -> None:
         """Until the wire ends: list again whenever the server says so."""
@@ -157,7 +158,6 @@ class Server:
                 await self._list(client)
             except Exception as error:  # noqa: BLE001  the list that is known stays
                 log("list refused", server=self.name, why=words(error, self._redactor))
-            self._changed()
             await asyncio.sleep(RELIST_EVERY)
 
     async def _subscribe(self, client: Client) -> None:
