@@ -11,7 +11,7 @@ import pytest
 
 from sympozium_protocol.exits import Reason
 from sympozium_protocol.messages import ParticipantSpec
-from tests.mcp.conftest import BIN, Bridge
+from tests.mcp.conftest import BIN, Bridge, text_of
 from tests.support.ipc import run_spec
 
 
@@ -77,6 +77,12 @@ def test_a_server_starts_where_the_bridge_did_and_not_in_the_workspace(bridge: B
     bridge.start(bridge.own("a"))
     assert bridge.call("a_directory").details["structuredContent"]["result"] == os.getcwd()
     assert os.getcwd() != str(bridge.workspace)
+
+
+def test_a_form_is_declined_unless_the_run_says_otherwise(bridge: Bridge) -> None:
+    bridge.start(bridge.own("a"))
+    assert text_of(bridge.call("a_ask")) == "decline"
+    bridge.heard("declined", server="a", method="elicitation/create", mode="form")
 
 
 def test_it_passes_the_full_level_of_the_conformance_kit(bridge: Bridge) -> None:
