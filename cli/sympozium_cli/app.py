@@ -67,6 +67,9 @@ def run_command(
             "--dir", metavar="DIR", help="Where the run lives; always kept. Default: below $XDG_STATE_HOME/sympozium."
         ),
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the RunSpec that it would be; start nothing.")
+    ] = False,
     output: OutputOption = "text",
     quiet: Quiet = False,
 ) -> int:
@@ -102,12 +105,13 @@ def run_command(
             directory=directory,
             output=output,
             quiet=quiet,
+            dry_run=dry_run,
             plain=_given(context),
         )
     )
 
 
-_ANY_RUN = frozenset({"text", "file", "approve", "replay", "directory", "output", "quiet"})
+_ANY_RUN = frozenset({"text", "file", "approve", "replay", "directory", "dry_run", "output", "quiet"})
 
 
 def _given(context: typer.Context) -> frozenset[str]:

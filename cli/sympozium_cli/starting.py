@@ -17,7 +17,7 @@ from sympozium_cli.launch.prepare import clear_tmp, lay_out
 from sympozium_cli.outcome import Unreadable, read_result
 from sympozium_cli.replay import prepare_again
 from sympozium_cli.rundir import ENDED_FILE, RunDirectory, find, new_run_id, runs_root
-from sympozium_cli.terminal import standard_error
+from sympozium_cli.terminal import print_json, standard_error
 from sympozium_cli.view.ask import Approve, effective
 from sympozium_controller.flags import Flags
 from sympozium_protocol import clock
@@ -38,6 +38,7 @@ class Wanted:
     directory: str | None = None
     output: str = "text"
     quiet: bool = False
+    dry_run: bool = False
     plain: frozenset[str] = field(default_factory=frozenset)
     """Names of further options that were given."""
 
@@ -50,6 +51,9 @@ def start(wanted: Wanted) -> int:
     now = time.time()
     run_id = new_run_id(now)
     prepared = _prepared(wanted, approve, run_id, clock.utc(now))
+    if wanted.dry_run:
+        print_json(prepared.spec.model_dump(mode="json", by_alias=True, exclude_none=True))
+        return 0
     run = RunDirectory(Path(os.path.realpath(wanted.directory or runs_root() / run_id)))
     processes = rendered(prepared.saved.pod, run, prepared.spec)
     with _new(run):

@@ -1,0 +1,121 @@
+"""/v1: models and chat completions, each completion one run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from sympozium_web import answers
+from sympozium_web.agents import Agent
+from sympozium_web.command import Finished, run
+from sympozium_web.conversation import BadRequest, ChatRequest, input_of, parse
+from sympozium_web.live import steps
+from sympozium_web.outcomes import ONCE, error, error_of, status_of
+from sympozium_web.slots import RETRY_AFTER, Busy, Slots
+from sympozium_web.waiting import unless_gone, until_done
+
+PING_EVERY = 10
+"""Seconds between comments that keep a quiet stream open."""
+
+
+class Chat:
+    """The OpenAI-compatible half of the server."""
+
+    def __init__(self, agents: Mapping[str, Agent], slots: Slots, started: int) -> None:
+        self._agents = agents
+        self._slots = slots
+        self._started = started
+
+    @property
+    def routes(self) -> list[Route]:
+        return [
+            Route("/v1/models", self.models, methods=["GET"]),
+            Route("/v1/models/{name}", self.model, methods=["GET"]),
+            Route("/v1/chat/completions", self.complete, methods=["POST"]),
+        ]
+
+    async def models(self, request: Request) -> Response:
+        return JSONResponse(answers.models(self._agents, self._started))
+
+    async def model(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        return JSONResponse(answers.model(name, self._started)) if name in self._agents else self._unknown(name)
+
+    async def complete(self, request: Request) -> Response:
+        if not request.headers.get("content-type", "").lower().startswith("application/json"):
+            return JSONResponse(error("content-type: must be application/json", "invalid_request_error"), 415)
+        try:
+            asked = parse(await request.body())
+            text = input_of(asked.messages)
+        except BadRequest as fault:
+            return JSONResponse(error(str(fault), "invalid_request_error", param=fault.param or None), 400)
+        agent = self._agents.get(asked.model)
+        if agent is None:
+            return self._unknown(asked.model)
+        # taken here and not in the stream: who is turned away must be told by the status
+        slot = contextlib.AsyncExitStack()
+        try:
+            directory = await slot.enter_async_context(self._slots.taken())
+        except Busy:
+            return _busy()
+        if asked.stream:
+            return EventSourceResponse(
+                self._stream(asked, agent, text, directory, slot), ping=PING_EVERY, headers=_named(directory.name)
+            )
+        async with slot:
+            found = await unless_gone(request, run(directory, agent.arguments, text))
+        return self._answer(found, agent)
+
+    def _unknown(self, name: str) -> Response:
+        known = ", ".join(self._agents)
+        why = f"there is no model {name[:100]!r}; there are: {known}"
+        return JSONResponse(error(why, "invalid_request_error", code="model_not_found", param="model"), 404)
+
+    def _answer(self, found: Finished | None, agent: Agent) -> Response:
+        if found is None:
+            return Response(status_code=499)  # nobody reads it
+        if found.answer is None:
+            headers = {**ONCE, **_named(found.run)}
+            return JSONResponse(error_of(found.reason, found.message), status_of(found.reason), headers)
+        return JSONResponse(answers.completion(found, agent.name, int(time.time())), headers=_named(found.run))
+
+    async def _stream(
+        self, asked: ChatRequest, agent: Agent, text: str, directory: Path, slot: contextlib.AsyncExitStack
+    ) -> AsyncIterator[ServerSentEvent]:
+        """Comments while the agent works, then its answer: what it says on the way may not be its answer."""
+        async with slot:
+            working = asyncio.ensure_future(run(directory, agent.arguments, text))
+            try:
+                async for line in until_done(steps(directory), working):
+                    yield ServerSentEvent(comment=line)
+                found = await working
+            finally:
+                working.cancel()
+                await asyncio.wait([working])
+            if found.answer is None:
+                yield ServerSentEvent(json.dumps(error_of(found.reason, found.message)))
+                return
+            usage = bool(asked.stream_options and asked.stream_options.include_usage)
+            for data in answers.chunks(found, agent.name, int(time.time()), with_usage=usage):
+                yield ServerSentEvent(data)
+            yield ServerSentEvent("[DONE]")
+
+
+def _named(run_name: str) -> dict[str, str]:
+    """Under which name ``sympozium runs show`` knows what was done for this request."""
+    return {"x-sympozium-run": run_name}
+
+
+def _busy() -> Response:
+    why = "as many runs as there may be are going on"
+    headers = {"retry-after": str(RETRY_AFTER)}
+    return JSONResponse(error(why, "rate_limit_error", code="rate_limit_exceeded"), 429, headers)

@@ -1,0 +1,102 @@
+"""What stands before every request: the bearer token, and bounds on the body's size and time. Plain ASGI."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from typing import Final
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sympozium_web.outcomes import error
+
+OPEN: Final = frozenset({"/healthz"})
+"""Paths that need no token."""
+BODY_WITHIN: Final = 30.0
+"""Seconds that a client has to send its request's body."""
+
+
+class BodyTooLarge(Exception):
+    """More bytes came than a request may have."""
+
+
+class Guard:
+    """Refuses whoever does not present the token, before anything of the request is read."""
+
+    def __init__(self, app: ASGIApp, token: str, max_body: int) -> None:
+        self._app = app
+        self._expected = f"Bearer {token}".encode()
+        self._max_body = max_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        if scope["path"] not in OPEN and not self._presented(headers.get(b"authorization", b"")):
+            refusal = error(
+                "present the token of this server: Authorization: Bearer …",
+                "invalid_request_error",
+                code="invalid_api_key",
+            )
+            await JSONResponse(refusal, 401, {"www-authenticate": "Bearer"})(scope, receive, send)
+        elif _declared(headers) > self._max_body:
+            await self._too_large()(scope, receive, send)
+        else:
+            await self._bounded(scope, receive, send)
+
+    def _presented(self, header: bytes) -> bool:
+        scheme, _, token = header.partition(b" ")
+        return hmac.compare_digest(scheme.title() + b" " + token.strip(), self._expected)
+
+    async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = _Body(receive, self._max_body)
+        answered = False
+
+        async def noting(message: Message) -> None:
+            nonlocal answered
+            answered = True
+            await send(message)
+
+        try:
+            await self._app(scope, body.receive, noting)
+        except BodyTooLarge:
+            if not answered:
+                await self._too_large()(scope, receive, send)
+        except TimeoutError:
+            if not answered:
+                late = error(f"the request did not come within {BODY_WITHIN:g} s", "invalid_request_error")
+                await JSONResponse(late, 408, {"connection": "close"})(scope, receive, send)
+
+    def _too_large(self) -> JSONResponse:
+        why = f"a request may have at most {self._max_body} bytes"
+        return JSONResponse(error(why, "invalid_request_error", code="request_too_large"), 413, {"connection": "close"})
+
+
+class _Body:
+    """The request's body as it comes, counted and timed until it is whole."""
+
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive = receive
+        self._left = limit
+        self._whole = False
+        self._ends = asyncio.get_running_loop().time() + BODY_WITHIN
+
+    async def receive(self) -> Message:
+        if self._whole:  # what still comes is the client's going away, whenever that is
+            return await self._receive()
+        async with asyncio.timeout_at(self._ends):
+            message = await self._receive()
+        if message["type"] == "http.request":
+            self._left -= len(message.get("body", b""))
+            self._whole = not message.get("more_body", False)
+            if self._left < 0:
+                raise BodyTooLarge
+        return message
+
+
+def _declared(headers: dict[bytes, bytes]) -> int:
+    """Content-Length; 0 when it is missing or no number (the server has refused such a request already)."""
+    text = headers.get(b"content-length", b"0")
+    return int(text) if text.isdigit() else 0

@@ -1,0 +1,47 @@
+"""A run's typed reason as an HTTP client reads it: status, and OpenAI's error object. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sympozium_protocol.exits import Reason
+
+STATUS: Final[Mapping[Reason, int]] = {
+    Reason.ContextTooLong: 400,
+    Reason.ContentRefused: 400,
+    Reason.PolicyDenied: 403,
+    Reason.BudgetExceeded: 402,
+    Reason.Timeout: 504,
+    Reason.ProviderRateLimited: 503,
+    Reason.ProviderQuota: 503,
+    Reason.ParticipantUnavailable: 503,
+    Reason.Cancelled: 503,
+    Reason.Suspended: 503,
+}
+"""Reasons that say more than their decade."""
+DECADES: Final[Mapping[int, int]] = {1: 500, 2: 502, 3: 502, 4: 422, 5: 503, 6: 500}
+CODES: Final[Mapping[Reason, str]] = {
+    Reason.ContextTooLong: "context_length_exceeded",
+    Reason.ContentRefused: "content_filter",
+}
+"""Codes that OpenAI's clients know; all others are the reason itself."""
+
+ONCE: Final = {"x-should-retry": "false"}
+"""OpenAI's clients try 5xx again by themselves, and would start a further run, with its effects."""
+
+
+def status_of(reason: Reason) -> int:
+    return STATUS.get(reason) or DECADES[reason // 10]
+
+
+def error(message: str, kind: str, *, code: str | None = None, param: str | None = None) -> dict[str, Any]:
+    """OpenAI's error object."""
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+def error_of(reason: Reason, message: str) -> dict[str, Any]:
+    """Why a run gave no answer."""
+    said = f"{reason.name}: {message}" if message else reason.name
+    kind = "invalid_request_error" if status_of(reason) < 500 else "server_error"
+    return error(said, kind, code=CODES.get(reason, reason.name))

@@ -1,0 +1,127 @@
+"""/mcp: each agent is a tool, and so are its skills' tools where that is allowed. One call, one run."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import mcp_types as types
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.server.transport_security import TransportSecuritySettings
+from mcp.shared.exceptions import MCPError
+
+from sympozium_web.agents import Agent
+from sympozium_web.command import run
+from sympozium_web.live import steps
+from sympozium_web.settings import Settings
+from sympozium_web.skilltools import SkillTool, call
+from sympozium_web.slots import Busy, Slots
+from sympozium_web.waiting import until_done
+
+INPUT: Final = {
+    "type": "object",
+    "properties": {
+        "input": {"type": "string", "minLength": 1, "description": "The task, with all that the agent must know."}
+    },
+    "required": ["input"],
+    "additionalProperties": False,
+}
+LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
+Context = ServerRequestContext[Any, Any]
+
+
+class Tools:
+    """The MCP half of the server."""
+
+    def __init__(self, agents: Mapping[str, Agent], skills: Sequence[SkillTool], slots: Slots, scratch: Path) -> None:
+        self._agents = {agent_tool_name(name): agent for name, agent in agents.items()}
+        self._skills = {tool.name: tool for tool in skills}
+        self._slots = slots
+        self._scratch = scratch
+
+    def manager(self, settings: Settings) -> StreamableHTTPSessionManager:
+        """What answers at /mcp; it has to be running (``run()``) meanwhile."""
+        server: Server[Any] = Server(
+            "sympozium",
+            version=version("sympozium-web"),
+            instructions="Each tool whose name begins with ask_ is an agent that runs once for the task it is given.",
+            on_list_tools=self._list,
+            on_call_tool=self._call,
+        )
+        return StreamableHTTPSessionManager(
+            server, security_settings=_security(settings), max_request_body_size=settings.max_body
+        )
+
+    async def _list(self, context: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+        asks = [_ask_tool(name, agent) for name, agent in self._agents.items()]
+        return types.ListToolsResult(tools=[*asks, *(_skill_tool(tool) for tool in self._skills.values())])
+
+    async def _call(self, context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+        try:
+            async with self._slots.taken() as directory:
+                return await self._answer(context, params, directory)
+        except Busy:
+            return _result(False, "unavailable: as many runs as there may be are going on; try again later")
+
+    async def _answer(
+        self, context: Context, params: types.CallToolRequestParams, directory: Path
+    ) -> types.CallToolResult:
+        arguments = params.arguments or {}
+        if agent := self._agents.get(params.name):
+            text = arguments.get("input")
+            if not isinstance(text, str) or not text.strip():
+                return _result(False, "error: input: must be a text that is not empty")
+            return await self._ask(context, agent, text, directory)
+        if tool := self._skills.get(params.name):
+            return _result(*await call(tool, arguments, directory, self._scratch))
+        raise MCPError(types.INVALID_PARAMS, f"there is no tool {params.name[:100]}")
+
+    async def _ask(self, context: Context, agent: Agent, text: str, directory: Path) -> types.CallToolResult:
+        working = asyncio.ensure_future(run(directory, agent.arguments, text))
+        try:
+            number = 0
+            async for line in until_done(steps(directory), working):
+                number += 1
+                await context.session.report_progress(number, message=line)
+            found = await working
+        finally:
+            working.cancel()
+            await asyncio.wait([working])
+        if found.answer is None:
+            return _result(False, f"{found.reason.name}: {found.message} (run {found.run})")
+        return _result(True, found.answer)
+
+
+def agent_tool_name(agent: str) -> str:
+    return "ask_" + re.sub(r"[^A-Za-z0-9_-]", "-", agent)[:120]
+
+
+def _ask_tool(name: str, agent: Agent) -> types.Tool:
+    uses = ", ".join(p.name for p in agent.spec.participants if p.role in ("skill", "mcp", "memory")) or "none"
+    description = f"Gives the agent {agent.name} a task and returns its answer. It works by itself, with: {uses}."
+    return types.Tool(name=name, description=description, input_schema=dict(INPUT))
+
+
+def _skill_tool(found: SkillTool) -> types.Tool:
+    hints = types.ToolAnnotations(read_only_hint=found.effect == "read", idempotent_hint=found.effect != "write")
+    return types.Tool(
+        name=found.name, description=found.tool.description, input_schema=dict(found.tool.parameters), annotations=hints
+    )
+
+
+def _result(good: bool, text: str) -> types.CallToolResult:
+    return types.CallToolResult(content=[types.TextContent(type="text", text=text)], is_error=not good)
+
+
+def _security(settings: Settings) -> TransportSecuritySettings:
+    """Only names that this server is meant to be reached by: a page in a browser cannot rebind its own to us."""
+    names = (*LOOPBACK, settings.host, *settings.allowed_hosts)
+    hosts = [entry for name in dict.fromkeys(names) for entry in (name, f"{name}:*")]
+    origins = [f"{scheme}://{host}" for scheme in ("http", "https") for host in hosts]
+    return TransportSecuritySettings(enable_dns_rebinding_protection=True, allowed_hosts=hosts, allowed_origins=origins)

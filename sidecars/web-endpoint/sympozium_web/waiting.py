@@ -1,0 +1,50 @@
+"""Waiting for a run while something else may happen: the client goes away, the agent takes a step."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+
+T = TypeVar("T")
+
+
+async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T | None:
+    """What ``work`` gives; None, and ``work`` cancelled to its end, when the client goes away first."""
+    working = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait([working, gone], return_when=asyncio.FIRST_COMPLETED)
+        return await working if working.done() else None
+    finally:
+        for task in (gone, working):
+            task.cancel()
+        await asyncio.wait([gone, working])
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        continue
+
+
+async def until_done(lines: AsyncIterator[str], working: asyncio.Future[Any]) -> AsyncIterator[str]:
+    """The lines as they come, until ``working`` is done."""
+    try:
+        while not working.done():
+            coming = asyncio.ensure_future(anext(lines, None))
+            await asyncio.wait([coming, working], return_when=asyncio.FIRST_COMPLETED)
+            if not coming.done():
+                coming.cancel()
+                await asyncio.wait([coming])
+                return
+            line = coming.result()
+            if line is None:
+                await asyncio.wait([working])
+                return
+            yield line
+    finally:
+        with contextlib.suppress(RuntimeError):  # it is being closed already
+            await lines.aclose()  # type: ignore[attr-defined]
