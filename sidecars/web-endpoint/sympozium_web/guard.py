@@ -6,6 +6,7 @@ import asyncio
 import hmac
 from typing import Final
 
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,10 +16,7 @@ OPEN: Final = frozenset({"/healthz"})
 """Paths that need no token."""
 BODY_WITHIN: Final = 30.0
 """Seconds that a client has to send its request's body."""
-
-
-class BodyTooLarge(Exception):
-    """More bytes came than a request may have."""
+_CLOSE: Final = {"connection": "close"}
 
 
 class Guard:
@@ -44,34 +42,19 @@ class Guard:
         elif _declared(headers) > self._max_body:
             await self._too_large()(scope, receive, send)
         else:
-            await self._bounded(scope, receive, send)
+            await self._app(scope, _Body(receive, self._max_body).receive, send)
 
     def _presented(self, header: bytes) -> bool:
         scheme, _, token = header.partition(b" ")
         return hmac.compare_digest(scheme.title() + b" " + token.strip(), self._expected)
 
-    async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = _Body(receive, self._max_body)
-        answered = False
-
-        async def noting(message: Message) -> None:
-            nonlocal answered
-            answered = True
-            await send(message)
-
-        try:
-            await self._app(scope, body.receive, noting)
-        except BodyTooLarge:
-            if not answered:
-                await self._too_large()(scope, receive, send)
-        except TimeoutError:
-            if not answered:
-                late = error(f"the request did not come within {BODY_WITHIN:g} s", "invalid_request_error")
-                await JSONResponse(late, 408, {"connection": "close"})(scope, receive, send)
-
     def _too_large(self) -> JSONResponse:
-        why = f"a request may have at most {self._max_body} bytes"
-        return JSONResponse(error(why, "invalid_request_error", code="request_too_large"), 413, {"connection": "close"})
+        said = error(too_large(self._max_body), "invalid_request_error", code="request_too_large")
+        return JSONResponse(said, 413, _CLOSE)
+
+
+def too_large(limit: int) -> str:
+    return f"a request may have at most {limit} bytes"
 
 
 class _Body:
@@ -79,20 +62,25 @@ class _Body:
 
     def __init__(self, receive: Receive, limit: int) -> None:
         self._receive = receive
+        self._limit = limit
         self._left = limit
         self._whole = False
         self._ends = asyncio.get_running_loop().time() + BODY_WITHIN
 
     async def receive(self) -> Message:
+        """The next message. Raises HTTPException (408, 413)."""
         if self._whole:  # what still comes is the client's going away, whenever that is
             return await self._receive()
-        async with asyncio.timeout_at(self._ends):
-            message = await self._receive()
+        try:
+            async with asyncio.timeout_at(self._ends):
+                message = await self._receive()
+        except TimeoutError:
+            raise HTTPException(408, f"the body did not come within {BODY_WITHIN:g} s", _CLOSE) from None
         if message["type"] == "http.request":
             self._left -= len(message.get("body", b""))
             self._whole = not message.get("more_body", False)
             if self._left < 0:
-                raise BodyTooLarge
+                raise HTTPException(413, too_large(self._limit), _CLOSE)
         return message
 
 

@@ -23,6 +23,7 @@ from sympozium_web.slots import Slots
 
 SHUTDOWN_WITHIN = 1
 """Seconds that requests have to end after SIGTERM, before their runs are cancelled."""
+BACKLOG = 128
 CONNECTIONS = 256
 """Open connections at a time, those of clients that say nothing included."""
 
@@ -77,6 +78,7 @@ def listen(host: str, port: int) -> socket.socket:
         found = socket.socket(family, kind, protocol)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(address)
+        found.listen(BACKLOG)  # from here on a client waits instead of being refused
     except OSError as error:
         raise Ended(Reason.Usage, f"{host}:{port}: {(error.strerror or str(error)).lower()}") from None
     found.set_inheritable(False)
