@@ -2,9 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.ready
+PEERS := build/npm/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types contracts generated generate format bench clean
+.PHONY: help setup peers demo test check lint types contracts generated generate format bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -16,10 +17,16 @@ $(SETUP): requirements-dev.txt $(wildcard */pyproject.toml sidecars/*/pyproject.
 	$(BIN)/python -m compileall -q protocol runner ipc-bridge sidecars memory controller cli
 	touch $@
 
+peers: $(PEERS) ## programs from the npm registry that tests speak with
+$(PEERS): tests/npm/package.json tests/npm/.npmrc
+	@if command -v npm >/dev/null; then \
+		mkdir -p $(@D) && cp $^ $(@D) && cd $(@D) && npm install && touch .ready; \
+	else echo "There is no npm: the tests that speak with programs from its registry are skipped."; fi
+
 demo: $(SETUP) ## a run that investigates a service that the demo breaks, with one approval
 	$(BIN)/python -m demo
 
-test: $(SETUP) ## all tests
+test: $(SETUP) $(PEERS) ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: lint types contracts generated ## everything that needs no running program

@@ -1,0 +1,123 @@
+"""MCP servers from the npm registry behind the bridge, asked through files as an agent asks."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sympozium_protocol.messages import BlobPart
+from sympozium_protocol.messages.servers import ServerSpec
+from tests.mcp.conftest import Bridge, connects, free_port, text_of
+from tests.support import npm
+from tests.support.ipc import wait_for
+
+EVERYTHING = "mcp-server-everything"
+
+
+def everything(way: str, base: Bridge) -> ServerSpec:
+    if way == "stdio":
+        return ServerSpec(
+            name="e", prefix="e_", transport="stdio", command=(npm.program("node"), npm.program(EVERYTHING), "stdio")
+        )
+    port = free_port()
+    command = [npm.program("node"), npm.program(EVERYTHING), "streamableHttp"]
+    env = npm.environment(PORT=str(port))
+    base.others.append(subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+    wait_for(lambda: connects(port), "the server listens")
+    return ServerSpec(name="e", prefix="e_", transport="http", url=f"http://127.0.0.1:{port}/mcp")
+
+
+@pytest.fixture(scope="module", params=["stdio", "http"])
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
+    found = Bridge(tmp_path_factory.mktemp("everything"))
+    found.start(everything(request.param, found))
+    yield found
+    for process in (found.process, *found.others):
+        if process is not None:
+            process.kill()
+            process.wait()
+
+
+def test_its_tools_are_offered_under_the_prefix(world: Bridge) -> None:
+    assert {"e_echo", "e_get-sum", "e_get-tiny-image", "e_trigger-long-running-operation"} <= world.names()
+
+
+def test_it_echoes_and_adds(world: Bridge) -> None:
+    assert text_of(world.call("e_echo", message="grüße")) == "Echo: grüße"
+    assert "42" in text_of(world.call("e_get-sum", a=20, b=22))
+
+
+def test_an_image_becomes_a_blob(world: Bridge) -> None:
+    reply = world.call("e_get-tiny-image")
+    (image,) = [part for part in reply.content if isinstance(part, BlobPart)]
+    assert image.media_type == "image/png"
+    assert world.blob(image.digest).startswith(b"\x89PNG")
+
+
+def test_structured_content_is_told_and_kept(world: Bridge) -> None:
+    reply = world.call("e_get-structured-content", location="New York")
+    assert reply.outcome == "ok"
+    assert set(reply.details["structuredContent"]) == {"temperature", "conditions", "humidity"}
+
+
+def test_resources_and_prompts_are_tools_too(world: Bridge) -> None:
+    assert {"e_list_resources", "e_read_resource", "e_list_prompts", "e_get_prompt"} <= world.names()
+    assert "demo://" in text_of(world.call("e_list_resources"))
+    assert "simple-prompt" in text_of(world.call("e_list_prompts"))
+    assert world.call("e_get_prompt", name="simple-prompt").outcome == "ok"
+
+
+def test_a_long_operation_tells_how_far_it_is_and_can_be_withdrawn(world: Bridge) -> None:
+    call = world.ask("e_trigger-long-running-operation", duration=60, steps=600)
+    progress = world.ipc / "mcp" / "progress" / call
+    wait_for(lambda: (progress.exists() and progress.stat().st_size > 0) or None, "progress")
+    world.withdraw(call)
+    assert world.reply(call).outcome == "cancelled"
+
+
+def test_a_question_to_a_person_is_declined_and_a_models_answer_is_not_to_be_had(world: Bridge) -> None:
+    """It offers tools that ask for these to clients alone that say that they can be asked."""
+    assert "e_trigger-sampling-request" not in world.names()
+    assert "decline" in text_of(world.call("e_trigger-elicitation-request")).lower()
+
+
+def test_a_server_that_is_killed_comes_back(bridge: Bridge) -> None:
+    bridge.start(everything("stdio", bridge))
+    assert bridge.call("e_echo", message="one").outcome == "ok"
+    for pid in children_of(bridge.process.pid if bridge.process else 0):
+        os.kill(pid, signal.SIGKILL)
+    bridge.until("ok", "e_echo", message="two")
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(found) for found in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_a_kubernetes_server_without_a_cluster_answers_in_words(bridge: Bridge, tmp_path: Path) -> None:
+    config = tmp_path / "kubeconfig"
+    cluster = {"name": "none", "cluster": {"server": "http://127.0.0.1:1"}}
+    context = {"name": "none", "context": {"cluster": "none", "user": "none"}}
+    config.write_text(
+        json.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "clusters": [cluster],
+                "contexts": [context],
+                "users": [{"name": "none", "user": {}}],
+                "current-context": "none",
+            }
+        )
+    )
+    command = (npm.program("node"), npm.program("kubernetes-mcp-server"), "--kubeconfig", str(config))
+    bridge.start(ServerSpec(name="k", prefix="k_", transport="stdio", command=command))
+    assert {"k_pods_list", "k_namespaces_list"} <= bridge.names()
+    reply = bridge.call("k_namespaces_list")
+    assert reply.outcome == "error"
+    assert "127.0.0.1:1" in text_of(reply)
