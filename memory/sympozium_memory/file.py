@@ -35,6 +35,9 @@ _MAGIC: Final = b"SQLite format 3\0"
 _PATIENCE: Final = 10.0
 """Seconds for which a program that holds the file without our lock (the sqlite3 shell) is waited for."""
 
+_CACHE: Final = 512
+"""KiB of pages that a connection keeps: the system has them too, and keeps them once for all connections."""
+
 _WAL_LIMIT: Final = 64 << 20
 """Bytes that the write-ahead log is cut to when it has grown beyond (a long reader, a big import)."""
 
@@ -64,6 +67,7 @@ class File:
             return _connect(self.path, "mode=ro&immutable=1")
         connection = _connect(self.path, "mode=rw" if self.writable else "mode=ro")
         connection.execute("PRAGMA query_only = ON")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE}")
         return connection
 
     def writer(self) -> sqlite3.Connection:
@@ -72,6 +76,7 @@ class File:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT}")
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE}")
         return connection
 
     def check_same(self) -> None:

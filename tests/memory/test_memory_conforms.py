@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import subprocess
 import sys
 import threading
@@ -11,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sympozium_memory.lock import Lock
 from sympozium_memory.store import Memory
 from tests.support.memory import PROGRAM
 
@@ -19,24 +18,19 @@ SLOW = 1.2
 """Seconds that a store takes while another program keeps the file."""
 
 
-def somebody_waits(inode: int) -> bool:
-    """Is a lock of that file waited for? (/proc/locks marks waiters with an arrow.)"""
-    return any("->" in line and f":{inode} " in line for line in Path("/proc/locks").read_text().splitlines())
-
-
 @contextmanager
 def slow_writes(file: Path) -> Iterator[None]:
     """Another program that keeps the memory's lock, and lets a writer in who has waited for long."""
     ends = threading.Event()
-    fd = os.open(file.with_name(file.name + "-lock"), os.O_RDWR)
-    fcntl.flock(fd, fcntl.LOCK_EX)
+    lock = Lock(file)
 
     def keep() -> None:
-        while not ends.wait(0.005):
-            if somebody_waits(os.fstat(fd).st_ino) and not ends.wait(SLOW):
-                fcntl.flock(fd, fcntl.LOCK_UN)
-                fcntl.flock(fd, fcntl.LOCK_EX)
-        os.close(fd)
+        while not ends.is_set():
+            with lock:
+                while not ends.wait(0.005):
+                    if lock.waited_for() and not ends.wait(SLOW):
+                        break
+        lock.close()
 
     keeper = threading.Thread(target=keep)
     keeper.start()

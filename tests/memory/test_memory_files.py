@@ -22,6 +22,7 @@ from sympozium_memory.faults import (
     ReadOnlyFile,
 )
 from sympozium_memory.file import APPLICATION, VERSION
+from sympozium_memory.lock import Lock
 from sympozium_memory.store import Memory
 from sympozium_memory.writer import Writer
 
@@ -253,11 +254,8 @@ def test_a_file_that_was_replaced_while_in_use_is_not_written_to_the_void(memory
 def test_a_program_that_does_not_let_go_is_waited_for_and_then_told_of(
     memory: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import fcntl
-
     memory.store("one")
-    with memory.path.with_name("memory.db-lock").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with Lock(memory.path):
         monkeypatch.setattr(Writer.wait, "__defaults__", (0.05,))
         with pytest.raises(Busy, match="nothing was stored"):
             memory.store("two")

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from sympozium_memory.arguments import fault_of
+from sympozium_memory.lock import Lock
 from sympozium_memory.store import Memory
 from sympozium_memory.tools import LIST, SEARCH, STORE
 from sympozium_protocol.exits import Reason
@@ -262,11 +263,8 @@ def test_a_full_disk_is_an_answer_and_what_was_stored_is_there_when_there_is_roo
 
 
 def test_a_store_that_waits_for_another_program_holds_up_no_search(served: Served) -> None:
-    import fcntl
-
     served.ask("memory_store", content=FACT)
-    with (served.file.parent / "memory.db-lock").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with Lock(served.file):
         send(served.ipcs[0], "90-1", "memory_store", "memory", content="waits")
         wait_started(served.ipcs[0], "90-1", "memory")
         assert FACT in served.text("memory_search", query="payments")
@@ -283,11 +281,8 @@ def test_a_store_that_waits_for_another_program_holds_up_no_search(served: Serve
 
 
 def test_sigterm_ends_it_even_while_another_program_holds_the_file(served: Served) -> None:
-    import fcntl
-
     served.ask("memory_store", content=FACT)
-    with (served.file.parent / "memory.db-lock").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with Lock(served.file):
         send(served.ipcs[0], "90-1", "memory_store", "memory", content="waits")
         wait_started(served.ipcs[0], "90-1", "memory")
         assert served.end() == Reason.Suspended
@@ -320,14 +315,10 @@ def test_what_the_model_is_told_of_the_tools(served: Served) -> None:
 
 def test_the_event_loop_goes_on_while_the_file_is_slow(served: Served) -> None:
     """Alive is touched while the only thing under way is a store that waits."""
-    import fcntl
-
     served.ask("memory_store", content=FACT)
     alive = served.ipcs[0] / "memory" / "alive"
-    with (served.file.parent / "memory.db-lock").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with Lock(served.file):
         send(served.ipcs[0], "90-1", "memory_store", "memory", content="waits")
         before = alive.stat().st_mtime_ns
         wait_for(lambda: alive.stat().st_mtime_ns > before or None, "sign of life")
-        fcntl.flock(lock, fcntl.LOCK_UN)
     assert wait_reply(served.ipcs[0], "90-1", "memory").outcome == "ok"

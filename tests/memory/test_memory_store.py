@@ -11,6 +11,7 @@ import pytest
 
 from sympozium_memory.entry import MAX_CONTENT, MAX_TAG, MAX_TAGS
 from sympozium_memory.faults import BadInput, WasRevoked
+from sympozium_memory.lock import Lock
 from sympozium_memory.store import Memory
 
 FACT = "payments-api was OOMKilled: its limit of 256Mi is too small"
@@ -191,11 +192,8 @@ def test_a_refused_write_does_not_undo_its_neighbours_in_the_same_commit(memory:
 
 
 def test_a_write_that_is_taken_back_before_its_turn_is_not_done(memory: Memory) -> None:
-    import fcntl
-
     memory.store("first")
-    with memory.path.with_name("memory.db-lock").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with Lock(memory.path):
         futures = [memory.submit(f"waiting {number}") for number in range(3)]
         assert [future.cancel() for future in futures] == [True] * 3
     memory.store("last")
