@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,12 +28,15 @@ def commands(document: Path) -> Iterator[str]:
         yield from (line.strip() for line in block.splitlines() if line.strip() and not line.startswith("#"))
 
 
+def environment(path: Path) -> dict[str, str]:
+    return {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "XDG_STATE_HOME": str(path)}
+
+
 def run(command: str, path: Path) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "XDG_STATE_HOME": str(path)}
     return subprocess.run(
         ["bash", "-c", command],
         cwd=ROOT,
-        env=env,
+        env=environment(path),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -40,7 +44,8 @@ def run(command: str, path: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-EXAMPLES = sorted(p for p in (ROOT / "examples").glob("0*") if p.is_dir())
+SERVED = ROOT / "examples" / "09-served"
+EXAMPLES = sorted(p for p in (ROOT / "examples").glob("0*") if p.is_dir() and p != SERVED)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
@@ -55,6 +60,31 @@ def test_every_example_runs_as_its_readme_says(example: Path, tmp_path: Path) ->
             assert done.stdout.strip()
 
 
+def test_the_served_example_answers_as_its_readme_says(tmp_path: Path) -> None:
+    export, serve, *asks = commands(SERVED / "README.md")
+    with run_beside(f"{export}; exec {serve.replace('8080', '0')}", tmp_path) as server:
+        assert server.stderr is not None
+        port = re.search(r"127\.0\.0\.1:(\d+)/v1", server.stderr.readline().decode())
+        assert port is not None
+        answers = [run(ask.replace("8080", port[1]), tmp_path) for ask in asks]
+    assert [answer.returncode for answer in answers] == [0, 0]
+    assert '"id":"disk-watch"' in answers[0].stdout
+    assert "You asked: Is there room?" in answers[1].stdout
+
+
+@contextmanager
+def run_beside(command: str, path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A command that goes on until it is told to stop."""
+    process = subprocess.Popen(
+        ["bash", "-c", command], cwd=ROOT, env=environment(path), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
 def test_the_readme_runs_what_needs_no_key(tmp_path: Path) -> None:
     wanted = [c for c in commands(ROOT / "README.md") if runs_here(c)]
     assert len(wanted) >= 3
@@ -66,7 +96,13 @@ def test_the_readme_runs_what_needs_no_key(tmp_path: Path) -> None:
 def runs_here(command: str) -> bool:
     """Neither what needs a key or a server, nor the placeholders, nor make (which runs these tests)."""
     words = shlex.split(command, comments=True)
-    if words[0] in ("make", "export") or "RUN" in words or "--provider" in words or "--mcp" in words:
+    if (
+        words[0] in ("make", "export")
+        or "RUN" in words
+        or "--provider" in words
+        or "--mcp" in words
+        or "serve-agent" in words
+    ):
         return False
     return words[0].startswith(".venv/bin/")
 
