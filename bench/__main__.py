@@ -1,4 +1,4 @@
-"""Prints the table. Arguments name the parts: calls, size, whole, steps, mcp."""
+"""Prints the table. Arguments name the parts: calls, size, whole, steps, memory, mcp."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 from bench.report import HEAD
 
-PARTS = ("calls", "size", "whole", "steps", "mcp")
+PARTS = ("calls", "size", "whole", "steps", "memory", "mcp")
 
 
 def main() -> int:
