@@ -19,7 +19,7 @@ _LEAST: Final = 3
 
 Words = tuple[str, ...]
 
-_porter = Stemmer.Stemmer("porter")
+_porter = Stemmer.Stemmer("porter", 2_000)  # stems that it keeps: the common words, and no megabytes
 
 
 def stems(words: Words | list[str]) -> Words:

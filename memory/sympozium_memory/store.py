@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
-from sympozium_memory import copy, exchange, rows
+from sympozium_memory import copy, rows
 from sympozium_memory.entry import Entry, Stored, Trust, clean_content, clean_tags, digest_of
 from sympozium_memory.faults import ReadOnlyFile
 from sympozium_memory.file import File, told
@@ -19,6 +19,9 @@ from sympozium_memory.rows import New, Revoked
 from sympozium_memory.search import search
 from sympozium_memory.writer import Write, Writer
 from sympozium_protocol.clock import seconds, utc
+
+if TYPE_CHECKING:
+    from sympozium_memory.exchange import Imported
 
 T = TypeVar("T")
 
@@ -107,14 +110,18 @@ class Memory:
 
     def export(self) -> Iterator[str]:
         """All of it as JSON lines without line ends, as it was at one moment; ids are left out."""
+        from sympozium_memory import exchange  # here: a program that only serves need not load it
+
         with self._reader() as db:
             yield from exchange.export(db)
 
-    def import_(self, lines: Iterable[str]) -> exchange.Imported:
+    def import_(self, lines: Iterable[str]) -> Imported:
         """Take over an export. What is here already is counted as often as either says; twice changes nothing.
 
         Raises BadInput, which names the line; nothing was taken over then.
         """
+        from sympozium_memory import exchange
+
         records = exchange.read(lines)
         done = exchange.Imported()
         for batch in exchange.batches(records):
