@@ -18,8 +18,8 @@ TOOLS: Final = (
     ToolSpec(name="memory_store", effect="idempotent", timeout=30),
     ToolSpec(name="memory_list", effect="read", timeout=30),
 )
-QUERY: Final = 2000
-"""Characters of the input that are searched for: what follows adds words, not meaning."""
+QUERY: Final = 1000
+"""Characters of the input that are searched for: the tool takes no more, and what follows adds little."""
 
 
 def volume(instance: str) -> str:

@@ -66,9 +66,13 @@ def test_an_agent_asked_twice_remembers_and_a_person_can_take_it_back(play: Play
     assert FACT not in played(play, "three", "-f", objects, "--script", asks).out
 
 
-def test_the_best_matches_of_the_input_are_in_the_prompt_marked_as_recollection(play: Play, tmp_path: Path) -> None:
-    objects = str(remembering(tmp_path, seeds=[SEED], recall=3))
-    run = played(play, "run", "-f", objects, "--script", str(play.script([{"say": "done"}])))
+@pytest.mark.parametrize("rest", ["", " and so on" * 1000], ids=["short", "long"])
+def test_the_best_matches_of_the_input_are_in_the_prompt_marked_as_recollection(
+    play: Play, tmp_path: Path, rest: str
+) -> None:
+    objects = str(remembering(tmp_path, seeds=[SEED], recall=20))
+    script = str(play.script([{"say": "done"}]))
+    run = played(play, "run", f"why did payments-api crash?{rest}", "-f", objects, "--script", script)
     assert run.code == 0, run.err
     (recollection,) = [message for message in run.messages if isinstance(message, RecollectionMessage)]
     assert (recollection.participant, recollection.outcome) == ("memory", "ok")

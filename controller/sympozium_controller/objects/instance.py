@@ -61,7 +61,7 @@ class Memory(Fields):
 
     enabled: bool = False
     seeds: tuple[str, ...] = ()
-    recall: int = Field(default=0, ge=0, le=50)
+    recall: int = Field(default=0, ge=0, le=20)
     retain: Literal["Delete", "Retain"] = "Delete"
     placement: Literal["service", "sidecar"] = "service"
 
