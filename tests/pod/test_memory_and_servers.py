@@ -13,9 +13,8 @@ import pytest
 from sympozium_protocol.exits import Reason
 from sympozium_protocol.messages import RecollectionMessage, TextPart, ToolsMessage
 from tests.pod.play import SYMPOZIUM, Play, Run
-from tests.support import mcp_server
 
-SERVER = Path(mcp_server.__file__)
+SERVER = Path(__file__).parents[1] / "support" / "mcp_server.py"
 FACT = "payments-api was OOMKilled: its price cache has no bound"
 SEED = "Nobody restarts payments-api at the end of a quarter"
 
