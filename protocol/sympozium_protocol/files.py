@@ -261,13 +261,8 @@ class Directory:
 
     def replace(self, name: str, data: bytes) -> None:
         """Set one of the few files that change (``durable``): readers see the old or the new, whole."""
-        aside = f".{name}.{os.getpid()}"
+        aside = self.stage(name, data)
         try:
-            fd = os.open(aside, _WRITE | os.O_TRUNC, 0o644, dir_fd=self.fd)
-            try:
-                _write_all(fd, data)
-            finally:
-                os.close(fd)
             os.rename(aside, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
         except OSError as error:
             self.discard(aside)
