@@ -16,6 +16,7 @@ from typing import Final
 
 from sympozium_protocol.exits import Ended, Reason, reason_of
 from sympozium_protocol.messages.spec import RunSpec
+from sympozium_protocol.process import log
 
 CANCEL_GRACE: Final = 10.0
 """Seconds that a cancelled run has before it is stopped at once: an agent's own grace for its calls is 5."""
@@ -59,8 +60,11 @@ async def run(directory: Path, arguments: Sequence[str], text: str) -> Finished:
         out, err = await asyncio.shield(talking)
     except asyncio.CancelledError:
         await _end(process, talking)
+        log("run ended", run=directory.name, reason=Reason.Cancelled.name)
         raise
-    return finished(directory.name, process.returncode or 0, out, err)
+    found = finished(directory.name, process.returncode or 0, out, err)
+    log("run ended", run=found.run, reason=found.reason.name)
+    return found
 
 
 async def _start(arguments: Sequence[str]) -> asyncio.subprocess.Process:
