@@ -74,18 +74,19 @@ def memos() -> list[Memo]:
     ]
 
 
-def queries() -> list[Query]:
-    return [Query(line["kind"], line["query"], frozenset(line["relevant"])) for line in _lines(SET / "queries.jsonl")]
+def queries(name: str = "queries") -> list[Query]:
+    """Those of this file: ``queries``, or ``later``, which a search must not be tuned on."""
+    return [Query(line["kind"], line["query"], frozenset(line["relevant"])) for line in _lines(SET / f"{name}.jsonl")]
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def answers(search: Search) -> list[Found]:
-    """What ``search`` answers to every query, as ids: contents are unique in the set."""
+def answers(search: Search, asked: Iterable[Query] = ()) -> list[Found]:
+    """What ``search`` answers to each of ``asked`` (else all of ``queries``), as ids: contents are unique."""
     ids = {memo.content: memo.id for memo in memos()}
-    return [Found(query, tuple(ids[content] for content in search(query.text, DEPTH))) for query in queries()]
+    return [Found(query, tuple(ids[content] for content in search(query.text, DEPTH))) for query in asked or queries()]
 
 
 def by_kind(found: Iterable[Found]) -> dict[str, Quality]:
@@ -122,10 +123,10 @@ class PlainIndex:
         self.connection.close()
 
 
-def plain(joined: str = "AND") -> list[Found]:
+def plain(joined: str = "AND", asked: Iterable[Query] = ()) -> list[Found]:
     """What the floor answers; ``joined`` by OR it is what a search is that looks for any of the words."""
     index = PlainIndex(joined=joined)
     index.add((memo.content, memo.tags) for memo in memos())
-    found = answers(index.search)
+    found = answers(index.search, asked)
     index.close()
     return found
