@@ -26,10 +26,18 @@ def everything(way: str, base: Bridge) -> ServerSpec:
             name="e", prefix="e_", transport="stdio", command=(npm.program("node"), npm.program(EVERYTHING), "stdio")
         )
     port = free_port()
+    listening(base, port)
+    return elsewhere(port)
+
+
+def listening(base: Bridge, port: int) -> None:
     command = [npm.program("node"), npm.program(EVERYTHING), "streamableHttp"]
     env = npm.environment(PORT=str(port))
     base.others.append(subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-    wait_for(lambda: connects(port), "the server listens")
+    wait_for(lambda: connects(port), "a server that listens")
+
+
+def elsewhere(port: int) -> ServerSpec:
     return ServerSpec(name="e", prefix="e_", transport="http", url=f"http://127.0.0.1:{port}/mcp")
 
 
@@ -60,6 +68,20 @@ def test_an_image_becomes_a_blob(world: Bridge) -> None:
     assert world.blob(image.digest).startswith(b"\x89PNG")
 
 
+def test_an_embedded_resource_is_text_under_its_uri_or_a_blob(world: Bridge) -> None:
+    text = text_of(world.call("e_get-resource-reference", resourceType="Text", resourceId=1))
+    assert "[resource demo://resource/dynamic/text/1]\nResource 1: This is a plaintext resource" in text
+    reply = world.call("e_get-resource-reference", resourceType="Blob", resourceId=2)
+    (blob,) = [part for part in reply.content if isinstance(part, BlobPart)]
+    assert blob.note == "resource demo://resource/dynamic/blob/2"
+    assert world.blob(blob.digest).startswith(b"Resource 2:")
+
+
+def test_a_link_to_a_resource_says_what_can_be_read(world: Bridge) -> None:
+    assert "[resource demo://resource/dynamic/text/2: " in text_of(world.call("e_get-resource-links", count=2))
+    assert text_of(world.call("e_read_resource", uri="demo://resource/dynamic/text/2")).startswith("Resource 2:")
+
+
 def test_structured_content_is_told_and_kept(world: Bridge) -> None:
     reply = world.call("e_get-structured-content", location="New York")
     assert reply.outcome == "ok"
@@ -70,13 +92,32 @@ def test_resources_and_prompts_are_tools_too(world: Bridge) -> None:
     assert {"e_list_resources", "e_read_resource", "e_list_prompts", "e_get_prompt"} <= world.names()
     assert "demo://" in text_of(world.call("e_list_resources"))
     assert "simple-prompt" in text_of(world.call("e_list_prompts"))
-    assert world.call("e_get_prompt", name="simple-prompt").outcome == "ok"
+    assert text_of(world.call("e_get_prompt", name="args-prompt", arguments={"city": "Wien"})) == (
+        "user: What's weather in Wien?"
+    )
 
 
-def test_a_long_operation_tells_how_far_it_is_and_can_be_withdrawn(world: Bridge) -> None:
-    call = world.ask("e_trigger-long-running-operation", duration=60, steps=600)
+def test_what_it_refuses_is_an_error_in_its_words(world: Bridge) -> None:
+    nowhere = world.call("e_read_resource", uri="demo://nowhere")
+    assert (nowhere.outcome, "demo://nowhere not found" in text_of(nowhere)) == ("error", True)
+    incomplete = world.call("e_get_prompt", name="args-prompt")
+    assert (incomplete.outcome, "at city" in text_of(incomplete)) == ("error", True)
+
+
+def progress_of(world: Bridge, duration: int) -> str:
+    """Ask for an operation of a tenth of a second a step, and wait until it says how far it is; the call's id."""
+    call = world.ask("e_trigger-long-running-operation", duration=duration, steps=10 * duration)
     progress = world.ipc / "mcp" / "progress" / call
     wait_for(lambda: (progress.exists() and progress.stat().st_size > 0) or None, "progress")
+    return call
+
+
+def test_a_long_operation_tells_how_far_it_is_and_ends(world: Bridge) -> None:
+    assert "operation completed" in text_of(world.reply(progress_of(world, 1)))
+
+
+def test_a_long_operation_can_be_withdrawn(world: Bridge) -> None:
+    call = progress_of(world, 60)
     world.withdraw(call)
     assert world.reply(call).outcome == "cancelled"
 
@@ -87,12 +128,27 @@ def test_a_question_to_a_person_is_declined_and_a_models_answer_is_not_to_be_had
     assert "decline" in text_of(world.call("e_trigger-elicitation-request")).lower()
 
 
-def test_a_server_that_is_killed_comes_back(bridge: Bridge) -> None:
+def test_a_killed_server_interrupts_its_calls_and_comes_back(bridge: Bridge) -> None:
     bridge.start(everything("stdio", bridge))
-    assert bridge.call("e_echo", message="one").outcome == "ok"
-    for pid in children_of(bridge.process.pid if bridge.process else 0):
-        os.kill(pid, signal.SIGKILL)
-    bridge.until("ok", "e_echo", message="two")
+    assert bridge.process is not None
+    call = progress_of(bridge, 60)
+    (server,) = children_of(bridge.process.pid)
+    os.kill(server, signal.SIGKILL)
+    assert bridge.reply(call).outcome == "interrupted"
+    assert text_of(bridge.until("ok", "e_echo", message="two")) == "Echo: two"
+
+
+def test_a_killed_server_elsewhere_is_used_again_when_it_is_back(bridge: Bridge) -> None:
+    port = free_port()
+    listening(bridge, port)
+    bridge.start(elsewhere(port))
+    call = progress_of(bridge, 60)
+    bridge.others[0].kill()
+    bridge.others[0].wait()
+    assert bridge.reply(call).outcome == "interrupted"
+    assert bridge.call("e_echo", message="one").outcome == "unavailable"
+    listening(bridge, port)
+    assert text_of(bridge.until("ok", "e_echo", message="two")) == "Echo: two"
 
 
 def children_of(pid: int) -> list[int]:
