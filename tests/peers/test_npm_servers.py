@@ -18,6 +18,15 @@ from tests.support import npm
 from tests.support.ipc import wait_for
 
 EVERYTHING = "mcp-server-everything"
+NO_CLUSTER = {
+    "apiVersion": "v1",
+    "kind": "Config",
+    "clusters": [{"name": "none", "cluster": {"server": "http://127.0.0.1:1"}}],
+    "contexts": [{"name": "none", "context": {"cluster": "none", "user": "none"}}],
+    "users": [{"name": "none", "user": {}}],
+    "current-context": "none",
+}
+"""A kubeconfig whose cluster nobody serves."""
 
 
 def everything(way: str, base: Bridge) -> ServerSpec:
@@ -30,8 +39,9 @@ def everything(way: str, base: Bridge) -> ServerSpec:
     return elsewhere(port)
 
 
-def listening(base: Bridge, port: int) -> None:
-    command = [npm.program("node"), npm.program(EVERYTHING), "streamableHttp"]
+def listening(base: Bridge, port: int, *command: str) -> None:
+    """Start a server elsewhere, the reference server unless another command is given."""
+    command = command or (npm.program("node"), npm.program(EVERYTHING), "streamableHttp")
     env = npm.environment(PORT=str(port))
     base.others.append(subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
     wait_for(lambda: connects(port), "a server that listens")
@@ -155,24 +165,17 @@ def children_of(pid: int) -> list[int]:
     return [int(found) for found in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def test_a_kubernetes_server_without_a_cluster_answers_in_words(bridge: Bridge, tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["stdio", "http"])
+def test_a_kubernetes_server_without_a_cluster_answers_in_words(bridge: Bridge, tmp_path: Path, way: str) -> None:
     config = tmp_path / "kubeconfig"
-    cluster = {"name": "none", "cluster": {"server": "http://127.0.0.1:1"}}
-    context = {"name": "none", "context": {"cluster": "none", "user": "none"}}
-    config.write_text(
-        json.dumps(
-            {
-                "apiVersion": "v1",
-                "kind": "Config",
-                "clusters": [cluster],
-                "contexts": [context],
-                "users": [{"name": "none", "user": {}}],
-                "current-context": "none",
-            }
-        )
-    )
+    config.write_text(json.dumps(NO_CLUSTER))
     command = (npm.program("node"), npm.program("kubernetes-mcp-server"), "--kubeconfig", str(config))
-    bridge.start(ServerSpec(name="k", prefix="k_", transport="stdio", command=command))
+    spec = ServerSpec(name="k", prefix="k_", transport="stdio", command=command)
+    if way == "http":
+        port = free_port()
+        listening(bridge, port, *command, "--port", str(port))
+        spec = ServerSpec(name="k", prefix="k_", transport="http", url=f"http://127.0.0.1:{port}/mcp")
+    bridge.start(spec)
     assert {"k_pods_list", "k_namespaces_list"} <= bridge.names()
     reply = bridge.call("k_namespaces_list")
     assert reply.outcome == "error"

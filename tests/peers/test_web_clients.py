@@ -60,10 +60,10 @@ def test_openais_client_for_node_gets_whole_and_streamed_answers(web: Web, tmp_p
     assert found == {"whole": "grüße 你好", "streamed": "grüße 你好", "refused": 404, "models": ["echo"]}
 
 
-def inspected(web: Web, *words: str) -> dict[str, object]:
-    done = subprocess.run(
+def inspect(web: Web, token: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [npm.program("mcp-inspector"), "--cli", f"{web.url}/mcp", "--transport", "http",
-         "--header", f"Authorization: Bearer {web.token}", *words],
+         "--header", f"Authorization: Bearer {token}", *words],
         env=npm.environment(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -71,6 +71,10 @@ def inspected(web: Web, *words: str) -> dict[str, object]:
         timeout=60,
         check=False,
     )  # fmt: skip
+
+
+def inspected(web: Web, *words: str) -> dict[str, object]:
+    done = inspect(web, web.token, *words)
     assert done.returncode == 0, done.stdout + done.stderr
     found: dict[str, object] = json.loads(done.stdout)
     return found
@@ -81,3 +85,9 @@ def test_the_inspector_lists_and_calls_the_agents(web: Web) -> None:
     assert tool["name"] == "ask_echo"
     call = inspected(web, "--method", "tools/call", "--tool-name", "ask_echo", "--tool-arg", "input=hello")
     assert call["content"] == [{"type": "text", "text": "hello"}]
+
+
+def test_the_inspector_is_refused_with_another_token(web: Web) -> None:
+    done = inspect(web, "another", "--method", "tools/list")
+    assert json.loads(done.stderr)["error"]["code"] == "auth_required"
+    assert done.stdout == ""
