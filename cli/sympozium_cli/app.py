@@ -12,17 +12,19 @@ Output = Literal["text", "json"]
 app = typer.Typer(
     name="sympozium",
     help="Runs agents as pods of local processes.",
-    no_args_is_help=False,
+    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-runs = typer.Typer(help="Runs of the past and present.", no_args_is_help=False, rich_markup_mode=None)
+runs = typer.Typer(help="Runs of the past and present.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(runs, name="runs")
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's name, or its directory.", show_default=False)]
 OutputOption = Annotated[Output, typer.Option("--output", help="text: the answer alone; json: the RunResult.")]
+ListOutput = Annotated[Output, typer.Option("--output", help="json: one object a line.")]
+ShowOutput = Annotated[Output, typer.Option("--output", help="json: RunSpec, messages, questions, verdicts, result.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show nothing on standard error but questions and errors.")]
 
 
@@ -51,7 +53,11 @@ def run_command(
         typer.Option(metavar="NAME=COMMAND|URL", help="An MCP server; its tools begin with NAME_. May be repeated."),
     ] = None,
     policy: Annotated[
-        str, typer.Option(metavar="NAME", help="permissive, default, restrictive, or one of the documents.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="permissive, default, restrictive, or one of FILE; the stricter holds.",
+        ),
     ] = "",
     timeout: Annotated[
         str, typer.Option(metavar="TIME", help="Such as 90s; 0s: no limit. Waiting for you does not count.")
@@ -60,7 +66,9 @@ def run_command(
     max_tokens: Annotated[int | None, typer.Option(metavar="N", help="Tokens in all; 0: no limit.")] = None,
     max_usd: Annotated[float | None, typer.Option(metavar="USD", help="Dollars in all; 0: no limit.")] = None,
     approve: Annotated[Approve, typer.Option(help="Who answers: you, on the terminal; always yes; nobody.")] = "ask",
-    replay: Annotated[str, typer.Option(metavar="RUN", help="Take the model's answers from this run.")] = "",
+    replay: Annotated[
+        str, typer.Option(metavar="RUN", help="Take the model's answers from this run; tools act anew.")
+    ] = "",
     directory: Annotated[
         str | None,
         typer.Option(
@@ -135,7 +143,7 @@ def resume_command(
 
 
 @runs.command("list")
-def list_command(output: OutputOption = "text") -> None:
+def list_command(output: ListOutput = "text") -> None:
     """Every run below the default place: name, time, how it stands, how its input begins."""
     from sympozium_cli.view.records import print_list
 
@@ -143,7 +151,7 @@ def list_command(output: OutputOption = "text") -> None:
 
 
 @runs.command("show")
-def show_command(run: Run, output: OutputOption = "text") -> None:
+def show_command(run: Run, output: ShowOutput = "text") -> None:
     """The transcript of a run, readable; with json, its documents."""
     from sympozium_cli.view.records import show
 

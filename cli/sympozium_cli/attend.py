@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sympozium_cli.launch.children import Children
 from sympozium_cli.launch.orphans import become_subreaper
-from sympozium_cli.launch.session import Ending, Launch, Session
+from sympozium_cli.launch.session import Ending, Launch, Session, last_words
 from sympozium_cli.outcome import Outcome, outcome_of
 from sympozium_cli.person import Mouth, whoami
 from sympozium_cli.rundir import ENDED_FILE, RunDirectory, memory_directory
@@ -164,7 +164,8 @@ class _Attendance:
         self._session.end(Ending(Reason.Cancelled, "stopped at once", at_once=True))
 
     def _suspend(self) -> None:
-        self._session.end(Ending(Reason.Suspended, "told to stop; sympozium resume goes on with it"))
+        how = f"sympozium resume {self._launch.run.name}"
+        self._session.end(Ending(Reason.Suspended, f"told to stop; go on with: {how}"))
 
 
 def _keep(run: RunDirectory, outcome: Outcome) -> None:
@@ -182,11 +183,14 @@ def _tell(run: RunDirectory, spec: RunSpec, outcome: Outcome, wishes: Wishes, pr
     if outcome.reason is not Reason.Completed:
         said = f"{outcome.reason.name}: {visible(outcome.message)}" if outcome.message else outcome.reason.name
         terminal.always(terminal.style(f"error: {said}", "red"))
+    if outcome.reason is Reason.Timeout and (said := last_words(run.log_of(spec.model.participant))):
+        terminal.always(f"what the model gateway said last: {visible(said)}")
     usage = outcome.result.usage if outcome.result else None
     if usage:
         calls = f"{_counted(usage.model_calls, 'model call')}, {_counted(usage.tool_calls, 'tool call')}"
         terminal.line(terminal.style(f"{calls}, {usage.input_tokens} + {usage.output_tokens} tokens", "dim"))
-    terminal.line(f"{outcome.reason.phase}; the run is kept in {visible(str(run.path))}")
+    phase = "Suspended" if outcome.reason is Reason.Suspended else outcome.reason.phase
+    terminal.line(f"{phase}; the run is kept in {visible(str(run.path))}")
     if wishes.output == "json":
         print_json(result_value(spec, outcome))
     elif outcome.answer is not None and not _on_the_same_screen(outcome.answer, wishes, presenter):

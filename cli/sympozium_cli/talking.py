@@ -19,11 +19,13 @@ def send(name: str, text: str) -> None:
     if not text.strip() or len(text) > 256 * 1024:
         raise Ended(Reason.Usage, "command line: TEXT: must have 1 to 262144 characters")
     _unfinished(find(name)).send(text)
+    _say("sent; the agent reads it before its next step")
 
 
 def cancel(name: str, reason: str) -> None:
     """Raises Ended."""
     _unfinished(find(name)).cancel(reason)
+    _say("told to end")
 
 
 def answer(name: str, call: str, *, allow: bool, reason: str = "") -> None:
@@ -33,6 +35,19 @@ def answer(name: str, call: str, *, allow: bool, reason: str = "") -> None:
     with run.open_ipc() as ipc:
         question = open_question(ipc, call)
     mouth.answer(question.participant, question.id, question.digest, allow=allow, reason=reason)
+    _say(f"{'allowed' if allow else 'denied'} {question.id}: {question.tool} on {question.participant}")
+
+
+def open_calls(ipc: Directory) -> list[str]:
+    """The ids of the calls that wait for a person, as far as they can be read."""
+    found = []
+    for participant in read_run(ipc).participants:
+        found += [q.id for q in _questions(ipc, participant.name) if not _verdict(ipc, q)]
+    return found
+
+
+def _say(text: str) -> None:
+    standard_error().line(visible(text))
 
 
 def _unfinished(run: RunDirectory) -> Mouth:

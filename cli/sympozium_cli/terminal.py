@@ -52,6 +52,8 @@ class Terminal:
         self._stream = stream
         self._quiet = quiet
         self._column = 0
+        self.prompting = False
+        """Is a prompt the last that was written?"""
         self.interactive = stream.isatty()
         self.colour = self.interactive and not os.environ.get("NO_COLOR")
 
@@ -81,12 +83,14 @@ class Terminal:
         """A question that the person answers on the same line."""
         self._write(("\n" if self._column else "") + text)
         self._column = 1
+        self.prompting = True
 
     def answered(self) -> None:
         """The person ended the line of a prompt himself."""
         self._column = 0
 
     def _write(self, text: str) -> None:
+        self.prompting = False
         try:
             self._stream.write(text)
             self._stream.flush()

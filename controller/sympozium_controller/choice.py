@@ -71,7 +71,8 @@ def _one(found: Sequence[T], what: str, hint: str) -> T | None:
 
 def _run(objects: Objects, flags: Flags) -> AgentRun | None:
     runs = [r for r in objects.all(AgentRun) if flags.instance in ("", r.spec.instance_ref)]
-    found = _one(runs, "AgentRuns", "pick one with --instance, or give the file of one")
+    names = ", ".join(sorted({run.spec.instance_ref for run in runs}))
+    found = _one(runs, "AgentRuns", f"pick one by its instance, with --instance ({names}), or give the file of one")
     if found and found.spec.cancel:
         raise Refused(Reason.Usage, objects.origin(found), "spec.cancel", "this run is cancelled already")
     return found
@@ -103,6 +104,9 @@ def _missing(origin: Origin, field: str, name: str, known: Sequence[SympoziumIns
 
 
 def _from_flags(flags: Flags) -> SympoziumInstance:
+    for name, said in (("--model", flags.model), ("--base-url", flags.base_url)):
+        if said and not (flags.provider or flags.recording):
+            raise Refused(Reason.Usage, ON_COMMAND_LINE, name, "needs --provider: the built-in script has no model")
     # with neither documents nor a provider: the built-in script, which needs no key and no network
     provider = Provider(name=flags.provider or "scripted")
     # flags alone: their policy is the instance's own, not a further one over Default

@@ -129,7 +129,7 @@ def test_the_end_of_the_terminals_input_is_a_denial(asking):
     person = Person(asking)
     person.sees(PROMPT)
     person.types("\x04")
-    assert "the terminal was closed" in person.leaves_with()
+    assert "ended the input instead of answering" in person.leaves_with()
 
 
 def test_a_question_answered_from_another_terminal_goes_away(asking):

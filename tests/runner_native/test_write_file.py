@@ -55,6 +55,17 @@ def test_tmp_is_writable(env: NativeContext) -> None:
     shutil.rmtree(Path(name).parent)
 
 
+def test_where_tmp_is_not_private_the_agents_own_directory_stands_for_it(
+    env: NativeContext, outside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(outside))
+    assert call("write_file", env, path=f"{outside}/x", content="x").outcome == "ok"
+    refused = call("write_file", env, path="/tmp/sympozium-not-here", content="x")
+    assert refused.outcome == "error"
+    assert "/workspace" in text(refused)
+    assert not Path("/tmp/sympozium-not-here").exists()
+
+
 @pytest.mark.parametrize("path", ["/etc/x", "../x", "/workspace/../x", "/tmp/../x", "/workspace", "/tmp", ".", "/"])
 def test_elsewhere_is_refused(env: NativeContext, outside: Path, path: str) -> None:
     result = call("write_file", env, path=path, content="x")

@@ -17,7 +17,7 @@ from sympozium_protocol.messages.calls import Question, Verdict
 
 Approve: TypeAlias = Literal["ask", "all", "none"]
 
-PROMPT: Final = "Allow it? y or n, and a reason if you like: "
+PROMPT: Final = "Allow {call}? y or n, and a reason if you like: "
 LOOK_AGAIN: Final = 1.0
 """Seconds until a command in the background looks whether it has the terminal."""
 
@@ -34,6 +34,10 @@ class Answerer(Protocol):
     def settled(self, verdict: Verdict) -> None: ...
     def check(self) -> None:
         """Raises Ended when an answer could not be written."""
+        ...
+
+    def remind(self) -> None:
+        """Should other lines have come after the prompt: put it at the end again."""
         ...
 
     def close(self) -> None: ...
@@ -65,6 +69,9 @@ class Always:
 
     def check(self) -> None:
         """``ask`` itself has raised."""
+
+    def remind(self) -> None:
+        """There is no prompt."""
 
     def close(self) -> None:
         """Nothing to give back."""
@@ -104,6 +111,10 @@ class AtTerminal:
         if self._fault:
             raise self._fault
 
+    def remind(self) -> None:
+        if self._current is not None and not self._terminal.prompting:
+            self._prompt()
+
     def close(self) -> None:
         self._waiting.clear()
         self._put_away()
@@ -115,14 +126,17 @@ class AtTerminal:
 
     def _show(self) -> None:
         assert self._current is not None
-        self._terminal.always(self._terminal.style("The agent asks to do this, as the gate read it:", "bold"))
+        waiting = f", {len(self._waiting)} more after it" if self._waiting else ""
+        head = f"The agent asks to do this (call {self._current.id}{waiting}), as the gate read it:"
+        self._terminal.always(self._terminal.style(head, "bold"))
         self._terminal.always(question_text(self._current))
         self._forget_typed()
         self._prompt()
         self._listen()
 
     def _prompt(self) -> None:
-        self._terminal.prompt(self._terminal.style(PROMPT, "bold"))
+        assert self._current is not None
+        self._terminal.prompt(self._terminal.style(PROMPT.format(call=self._current.id), "bold"))
 
     def _forget_typed(self) -> None:
         """What was typed before the question was seen is no answer to it."""
@@ -160,7 +174,7 @@ class AtTerminal:
         if not data and self._hung_up():  # nobody said no; the question stays open for another terminal
             loop.remove_reader(self._fd)
         elif not data:
-            self._answer(allow=False, reason="the terminal was closed")
+            self._answer(allow=False, reason="ended the input instead of answering")
         elif b"\n" in self._typed:
             line, _, self._typed = self._typed.partition(b"\n")
             self._line(line.decode(errors="replace").strip())

@@ -63,6 +63,7 @@ class Live:
             if str(fault) not in self._faults:
                 self._faults.add(str(fault))
                 self._presenter.show(Spoilt(str(fault)))
+        self._answerer.remind()
         return found
 
     def _take(self, event: Event) -> None:

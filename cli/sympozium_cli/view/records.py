@@ -48,12 +48,23 @@ def _record(run: RunDirectory, spec: dict[str, Any]) -> Record:
 def state_of(run: RunDirectory) -> tuple[str, str]:
     """Phase and reason. The launcher's account holds: it has read the result back."""
     if run.live():
-        return "Running", ""
+        return ("Waiting", "") if waiting(run) else ("Running", "")
     ended = _json(run, (), ENDED_FILE) if (run.path / ENDED_FILE).exists() else None
     reason = str((ended or {}).get("reason", ""))
     if reason in Reason.__members__:
         return ("Suspended", "") if reason == Reason.Suspended.name else (Reason[reason].phase, reason)
     return "Unfinished", ""
+
+
+def waiting(run: RunDirectory) -> list[str]:
+    """The calls of a run that wait for a person's answer."""
+    from sympozium_cli.talking import open_calls
+
+    try:
+        with run.open_ipc() as ipc:
+            return open_calls(ipc)
+    except (FileFault, Ended):  # a list is of all runs, those included that cannot be read whole
+        return []
 
 
 def _json(run: RunDirectory, place: layout.Place, name: str) -> dict[str, Any] | None:
@@ -143,6 +154,8 @@ def _show_end(run: RunDirectory, ipc: Directory, run_id: str, terminal: Terminal
         result = None
     said = f": {visible(result.message)}" if result and result.message else ""
     terminal.line(terminal.style(" ".join(filter(None, (phase, reason))) + said, "bold"))
+    for call in waiting(run) if run.live() else ():
+        terminal.line(f"answer with: sympozium approve {visible(run.name)} {call}   (or deny, with --reason)")
     if result:
         usage = result.usage
         terminal.line(

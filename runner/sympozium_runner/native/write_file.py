@@ -1,8 +1,9 @@
-"""write_file: a text file below /workspace or /tmp, and nowhere else."""
+"""write_file: a text file below the workspace or the agent's own /tmp, and nowhere else."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,7 @@ LARGEST: Final = 1 << 20
 LARGEST_FILE: Final = 64 << 20
 """Bytes that a file may come to have by appending."""
 
-TEMPORARY: Final = Path("/tmp")  # noqa: S108  it is this directory that is meant
+TEMPORARY: Final = "/tmp"  # noqa: S108  private in a container; elsewhere TMPDIR says what is
 
 
 async def write_file(arguments: JsonObject, env: NativeContext) -> Result:
@@ -48,9 +49,10 @@ def _encoded(content: str) -> bytes:
 
 def _write(path: str, data: bytes, env: NativeContext, *, append: bool) -> int:
     """The size of the file afterwards."""
-    place = resolve_beneath(locate(path, env.workspace), (env.workspace, TEMPORARY), env.ipc)
+    temporary = Path(os.environ.get("TMPDIR") or TEMPORARY)
+    place = resolve_beneath(locate(path, env.workspace), (env.workspace, temporary), env.ipc)
     if place is None:
-        raise Refused(f"{path}: is not below /workspace or /tmp, where alone files can be written.")
+        raise Refused(f"{path}: is not below /workspace, nor below a /tmp of its own: files are written there alone.")
     with Beneath.open(place, path) as target:
         if not append:
             target.replace(data)

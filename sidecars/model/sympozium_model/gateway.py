@@ -13,6 +13,7 @@ from sympozium_model.conversation import BadConversation, Conversation, Turn, ra
 from sympozium_model.provider import Failed, Provider, Request
 from sympozium_protocol.messages import Call, Completion, TextPart, Usage
 from sympozium_protocol.participant import Context, Result
+from sympozium_protocol.process import log
 
 ATTEMPTS = 6
 FIRST_DELAY = 0.5
@@ -66,6 +67,9 @@ class Gateway:
                 delay = max(fault.after, min(LONGEST_DELAY, FIRST_DELAY * 2**attempt) * (0.5 + self.jitter() / 2))
                 if not fault.again or attempt + 1 == ATTEMPTS or time.monotonic() + delay >= ends:
                     raise
+                news = f"{fault.words}; attempt {attempt + 2} of {ATTEMPTS} in {delay:.1f} s"
+                log("attempt failed", message=news)
+                request.say(f"\n[{news}]\n")  # seen live; the completion that comes in the end is without it
                 await asyncio.sleep(delay)
         raise AssertionError("the last attempt returns or raises")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Mapping
 
@@ -28,7 +29,17 @@ def retry_after(headers: Mapping[str, str]) -> float:
 
 def broken(error: Exception) -> Failed:
     """A connection that could not be had, or broke off in the middle of an answer."""
-    return Failed("unavailable", f"the model's server broke off: {type(error).__name__}", again=True)
+    return Failed("unavailable", f"the model's server {_how(error)}", again=True)
+
+
+def _how(error: Exception) -> str:
+    """The system's own word for it, if there is one below the SDK's; never the text of an error, which may quote."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno:
+            return f"cannot be reached: {(os.strerror(cause.errno)).lower()}"
+        cause = cause.__cause__ or cause.__context__
+    return f"broke off: {type(error).__name__}"
 
 
 def unreadable(error: Exception) -> Failed:
