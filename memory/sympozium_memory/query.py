@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +14,9 @@ MAX_TERMS: Final = 24
 
 MAX_QUERY: Final = 4_000
 """Characters of a question that are read."""
+
+_LONGEST_ENDING: Final = 3
+"""Letters of an ending that a beginning may reach into."""
 
 _LEAST_PREFIX: Final = 3
 """Characters: shorter beginnings of words fit too many."""
@@ -52,11 +56,13 @@ class Term:
     def match(self) -> str:
         return " OR ".join(way.match for way in self.ways)
 
-    def begun(self) -> Term | None:
-        """The same term where its word is the beginning of one; None for what is too short for that."""
-        if len(self.words[-1]) < _LEAST_PREFIX:
-            return None
-        return Term((Way(self.words, 0.5, prefix=True),), self.whole)
+    def begun(self) -> Iterator[Term]:
+        """The same term where its word is the beginning of one: as it is, then cut back, for the index holds stems
+        ("idempoten" begins "idempotency", of which it holds "idempot"). None for what is too short for that.
+        """
+        *before, last = self.words
+        for length in range(len(last), max(_LEAST_PREFIX, len(last) - _LONGEST_ENDING) - 1, -1):
+            yield Term((Way((*before, last[:length]), 0.5, prefix=True),), self.whole)
 
 
 def terms_of(question: str) -> list[Term]:

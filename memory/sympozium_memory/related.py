@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Final
 
@@ -19,13 +19,18 @@ _LEAST: Final = 3
 
 Words = tuple[str, ...]
 
-_porter = Stemmer.Stemmer("porter", 2_000)  # stems that it keeps: the common words, and no megabytes
+_porter = Stemmer.Stemmer("porter", 0)  # its own cache is slower than the one below
 
 
 def stems(words: Words | list[str]) -> Words:
     """Porter's stems, as SQLite's tokenizer of that name makes them."""
-    found = zip(words, _porter.stemWords(list(words)), strict=True)
-    return tuple(stem if len(word) >= _LEAST else word for word, stem in found)
+    return tuple(map(_stem, words))
+
+
+@lru_cache(4_000)  # the common words, and no megabytes
+def _stem(word: str) -> str:
+    stem: str = _porter.stemWord(word) if len(word) >= _LEAST else word
+    return stem
 
 
 @cache

@@ -16,7 +16,7 @@ from typing import Final
 
 from sympozium_memory.entry import Entry
 from sympozium_memory.query import Term, stems_of, terms_of
-from sympozium_memory.rows import COLUMNS, entry_of, newest
+from sympozium_memory.rows import by_ids, newest
 
 MAX_RESULTS: Final = 50
 COUNT_TO: Final = 1_000
@@ -31,7 +31,7 @@ TOO_MANY: Final = 0.25
 SMALL: Final = 40
 """Entries below which no word is too common: shares of few entries mean nothing."""
 
-CANDIDATES: Final = 30
+CANDIDATES: Final = 20
 """Entries that are weighed beyond ``top_k``: more rarely change the first five."""
 
 MAX_ASKED: Final = 8
@@ -49,6 +49,15 @@ class Counted:
     df: int
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An entry that may answer, as far as weighing it needs."""
+
+    id: int
+    created: float
+    words: str
+
+
 def search(db: sqlite3.Connection, question: str, top_k: int, tags: Sequence[str] = ()) -> list[Entry]:
     """The entries that answer best, best first. Raises sqlite3.Error."""
     top_k = max(0, min(top_k, MAX_RESULTS))
@@ -57,8 +66,9 @@ def search(db: sqlite3.Connection, question: str, top_k: int, tags: Sequence[str
         return newest(db, tags, limit=top_k) if tags else []
     size = _size(db)
     counted = telling([_count(db, term) for term in terms], size)
-    found = _candidates(db, counted, tags, top_k + CANDIDATES)
-    return rank(found, counted, size, top_k)
+    ranked = rank(_candidates(db, counted, tags, top_k + CANDIDATES), counted, size, top_k)
+    entries = {entry.id: entry for entry in by_ids(db, ranked)}
+    return [replace(entries[one], score=score) for one, score in ranked.items() if one in entries]
 
 
 def telling(counted: Sequence[Counted], size: int) -> list[Counted]:
@@ -78,8 +88,10 @@ def _size(db: sqlite3.Connection) -> int:
 def _count(db: sqlite3.Connection, term: Term) -> Counted:
     """A word that no entry has is taken for the beginning of one."""
     df = _held_by(db, term)
-    if df == 0 and (begun := term.begun()):
-        return Counted(begun, _held_by(db, begun))
+    if df == 0:
+        for begun in term.begun():
+            if held := _held_by(db, begun):
+                return Counted(begun, held)
     return Counted(term, df)
 
 
@@ -88,10 +100,8 @@ def _held_by(db: sqlite3.Connection, term: Term) -> int:
     return int(db.execute(sql, (term.match, COUNT_TO)).fetchone()[0])
 
 
-def _candidates(
-    db: sqlite3.Connection, counted: Sequence[Counted], tags: Sequence[str], limit: int
-) -> dict[int, tuple[Entry, str]]:
-    """Entries with their words, from as few and as cheap questions to SQLite as will do."""
+def _candidates(db: sqlite3.Connection, counted: Sequence[Counted], tags: Sequence[str], limit: int) -> list[Candidate]:
+    """What may answer, from as few and as cheap questions to SQLite as will do."""
     rare, common = _split(counted)
     ids: list[int] = []
     if rare:
@@ -135,23 +145,23 @@ def _ask(db: sqlite3.Connection, match: str, tags: Sequence[str], order: str, li
     return [row[0] for row in db.execute(sql, (match, *tags, limit))]
 
 
-def _fetch(db: sqlite3.Connection, ids: Sequence[int]) -> dict[int, tuple[Entry, str]]:
+def _fetch(db: sqlite3.Connection, ids: Sequence[int]) -> list[Candidate]:
     marks = ", ".join("?" * len(ids))
-    rows = db.execute(f"SELECT {COLUMNS}, words FROM entries WHERE id IN ({marks})", ids)  # noqa: S608
-    return {row[0]: (entry_of(row[:-1]), row[-1]) for row in rows}
+    rows = db.execute(f"SELECT id, created, words FROM entries WHERE id IN ({marks})", ids)  # noqa: S608
+    return [Candidate(*row) for row in rows]
 
 
-def rank(found: dict[int, tuple[Entry, str]], counted: Sequence[Counted], size: int, top_k: int) -> list[Entry]:
-    """By how much of the question they answer, then the newer first. Pure.
+def rank(found: Sequence[Candidate], counted: Sequence[Counted], size: int, top_k: int) -> dict[int, float]:
+    """The ids of the best and their scores: by how much of the question they answer, then the newer first. Pure.
 
     The score is the share of the question's weight that an entry answers, a word weighing the more the
     fewer entries hold it: 1 for an entry that has every word. It is rounded, so that a difference that
     means nothing does not outweigh age.
     """
     scale = _Scale(counted, size)
-    scored = [(scale.weigh(stems_of(words)), entry) for entry, words in found.values()]
-    scored.sort(key=lambda one: (one[0], one[1].created, one[1].id), reverse=True)
-    return [replace(entry, score=score) for score, entry in scored[:top_k]]
+    scored = [(scale.weigh(stems_of(one.words)), one.created, one.id) for one in found]
+    scored.sort(reverse=True)
+    return {found_id: score for score, _, found_id in scored[:top_k]}
 
 
 class _Scale:

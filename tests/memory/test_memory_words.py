@@ -89,9 +89,13 @@ def test_the_files_of_words_hold_no_rule_twice_and_nothing_empty() -> None:
 
 
 def test_a_beginning_is_not_looked_for_when_it_is_too_short() -> None:
-    assert Term((Way(("ab",)),)).begun() is None
-    begun = Term((Way(("abc",)),)).begun()
-    assert begun
+    assert list(Term((Way(("ab",)),)).begun()) == []
+
+
+def test_a_beginning_that_reaches_into_an_ending_is_cut_back_to_the_stem() -> None:
+    (term,) = terms_of("idempoten")
+    assert [begun.words for begun in term.begun()] == [("idempoten",), ("idempote",), ("idempot",), ("idempo",)]
+    (begun,) = Term((Way(("abc",)),)).begun()
     assert begun.match == '"abc" *'
 
 
