@@ -13,6 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from pydantic.alias_generators import to_camel
+
+from sympozium_controller.documents import parse
+from sympozium_controller.objects import AgentRun, MCPServer, SkillPack, SympoziumInstance, SympoziumPolicy
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -58,6 +62,16 @@ def test_every_example_runs_as_its_readme_says(example: Path, tmp_path: Path) ->
         assert done.returncode == EXPECTED.get(example.name, 0), done.stderr
         if done.returncode == 0:
             assert done.stdout.strip()
+
+
+def test_every_field_of_the_documents_is_told_and_is_so() -> None:
+    text = (ROOT / "docs/documents.md").read_text()
+    blocks = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    objects = parse([(f"block {number}", block) for number, block in enumerate(blocks, 1)])
+    for model in (SympoziumInstance, AgentRun, SympoziumPolicy, SkillPack, MCPServer):
+        (found,) = objects.all(model)
+        for name, field in type(found.spec).model_fields.items():
+            assert f"{field.alias or to_camel(name)}" in text, f"{model.__name__}: {name} is not told"
 
 
 def test_the_served_example_answers_as_its_readme_says(tmp_path: Path) -> None:
