@@ -58,7 +58,9 @@ def judge_native(tool: str, spec: RunSpec) -> Judgement:
     """Decide on a tool of the agent's own container. ``ask`` cannot be had there, so it is deny."""
     offered = next((t for t in spec.native.tools if t.name == tool), None)
     if offered is None:
-        return Judgement("deny", "gate", f"this run has no tool {tool}")
+        # what a policy denies was left out of the RunSpec for that reason, which is the one to tell
+        found = judge_subject(Subject(tool, "write", native=True), spec.policies)
+        return found if found.decision == "deny" else Judgement("deny", "gate", f"this run has no tool {tool}")
     found = judge_subject(Subject(tool, offered.effect, native=True), spec.policies)
     if found.decision == "ask":
         return Judgement("deny", found.by, f"{tool} runs inside the agent, where nobody can be asked")

@@ -153,3 +153,10 @@ def test_a_native_tool_that_would_need_a_person_is_denied() -> None:
     assert judge_native("read_file", SPEC).decision == "allow"
     assert judge_native("write_file", SPEC).decision == "deny"
     assert judge_native("fetch_url", SPEC).decision == "deny"
+
+
+def test_a_native_tool_that_a_policy_denies_is_told_by_the_policys_name() -> None:
+    denying = PolicySpec(name="mine", template="Default", denied_tools=("write_file",))
+    spec = run_spec("ops", policies=(denying,))
+    assert (judge_native("write_file", spec).decision, judge_native("write_file", spec).by) == ("deny", "mine")
+    assert judge_native("read_file", spec).reason == "this run has no tool read_file"

@@ -71,7 +71,8 @@ class Budget:
         if self.prices is None:
             raise Failed(
                 "budget",
-                "limits.usd is set, but the price of this model is not known: state it in the provider's options",
+                "limits.usd is set, but the price of this model is not known: state provider.options.prices, "
+                "{input, output} in dollars per million tokens",
             )
         left = self.limits.usd - self.usd - input_tokens * _dearest(self.prices) / 1e6
         return int(left * 1e6 / self.prices.output) if self.prices.output else (DEFAULT_OUTPUT if left > 0 else 0)
