@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -173,6 +174,17 @@ class Bridge:
         assert self.process is not None
         return self.process.wait(60)
 
+    def close(self) -> None:
+        """End everything: the bridge by itself, for it alone knows what its servers started."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(10)
+        for process in (self.process, *self.others):
+            if process is not None:
+                process.kill()
+                process.wait()
+
     def stop(self) -> int:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
@@ -194,10 +206,7 @@ def connects(port: int) -> bool | None:
 def bridge(tmp_path: Path) -> Iterator[Bridge]:
     found = Bridge(tmp_path)
     yield found
-    for process in (found.process, *found.others):
-        if process is not None:
-            process.kill()
-            process.wait()
+    found.close()
 
 
 @pytest.fixture

@@ -21,10 +21,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     make = found.own if way == "stdio" else found.http
     found.start(make("a", "--revision", revision, elicitation="defaults"))
     yield found
-    for process in (found.process, *found.others):
-        if process is not None:
-            process.kill()
-            process.wait()
+    found.close()
 
 
 @pytest.fixture

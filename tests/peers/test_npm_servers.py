@@ -56,10 +56,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     found = Bridge(tmp_path_factory.mktemp("everything"))
     found.start(everything(request.param, found))
     yield found
-    for process in (found.process, *found.others):
-        if process is not None:
-            process.kill()
-            process.wait()
+    found.close()
 
 
 def test_its_tools_are_offered_under_the_prefix(world: Bridge) -> None:
