@@ -63,13 +63,17 @@ def test_the_reason_of_a_server_that_dies_is_its_code_and_its_last_words(bridge:
 
 
 def test_the_first_manifest_waits_for_the_required_server_however_slow_it_starts(bridge: Bridge) -> None:
-    bridge.start(bridge.own("a", required=False), bridge.raw("slow-start", required=True))
+    bridge.start(bridge.own("a", required=False), bridge.raw("slow-start", required=True), wait=False)
+    bridge.heard("server ready", server="a")
+    assert not bridge.has("mcp/tools/1.json")
+    (bridge.marks / "begin").touch()
     assert "b_echo" in bridge.names()
 
 
 def test_an_optional_server_that_is_slow_comes_in_a_later_manifest(bridge: Bridge) -> None:
     bridge.start(bridge.own("a"), bridge.raw("slow-start"))
     assert "b_echo" not in bridge.names()
+    (bridge.marks / "begin").touch()
     bridge.offers("b_echo")
     fine(bridge)
 
