@@ -135,6 +135,14 @@ class App:
                 await reply(send, data, 200, {"content-encoding": "gzip"})
             case "status":
                 await reply(send, {}, 503)
+            case "status-with-error":
+                await reply(send, {"error": "slow_down", "error_description": "not so fast"}, 429)
+            case "status-of-a-stream":
+                await reply(send, b"data: no\n\n", 502, {"content-type": "text/event-stream"})
+            case "bad-request":
+                await reply(send, {"message": "no"}, 400)
+            case "status-of-the-protocol":
+                await reply(send, error(message, -32000, "in its own words"), 503)
             case "not-json":
                 await reply(send, b"<html>", 200)
             case "not-mcp":

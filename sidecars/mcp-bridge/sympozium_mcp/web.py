@@ -128,7 +128,8 @@ class Guarded(httpx2.AsyncBaseTransport):
             return _error(request_id, INTERNAL_ERROR, str(refused))
         except httpx2.TransportError as error:
             return _error(request_id, CONNECTION_CLOSED, f"{BROKEN}: {error or type(error).__name__}")
-        if response.status_code in (401, 403, 429) or response.status_code >= 500:
+        if response.is_error and not _speaks_for_itself(response):
+            await response.aclose()  # it may be an event stream
             return _with_words(response, request_id)
         return response
 
@@ -196,14 +197,25 @@ def _tokens(data: bytes) -> list[str]:
 
 def _with_words(response: httpx2.Response, request_id: object) -> httpx2.Response:
     """The same refusal, with its status as the message: the mcp package would drop it."""
-    if "json" in response.headers.get("content-type", "") and b'"error"' in response.content:
-        return response
     words = f"HTTP {response.status_code} {response.reason_phrase}".strip()
     found = _error(request_id, INTERNAL_ERROR, words, status=response.status_code)
     for name in ("www-authenticate", "retry-after"):
         if name in response.headers:
             found.headers[name] = response.headers[name]
     return found
+
+
+def _speaks_for_itself(response: httpx2.Response) -> bool:
+    """Does the mcp package know what it means: 404, or an error of JSON-RPC? A gateway's ``error`` is mere text."""
+    if response.status_code == httpx2.codes.NOT_FOUND:
+        return True
+    if not response.headers.get("content-type", "").lower().startswith("application/json"):
+        return False
+    try:
+        found = json.loads(response.content)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and isinstance(found.get("error"), dict)
 
 
 def _error(request_id: object, code: int, message: str, data: object = None, *, status: int = 500) -> httpx2.Response:
