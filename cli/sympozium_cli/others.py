@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from sympozium_cli.rundir import memory_directory
+from sympozium_cli.rundir import MODE, memory_directory
 from sympozium_controller.memory import FILE
+from sympozium_controller.objects.base import NAME_PATTERN
 from sympozium_protocol.exits import Ended, Reason
+
+MAKING = frozenset({"store", "import"})
+"""Commands that may be the first to put something into a memory."""
 
 HELP = """sympozium memory [--instance NAME] [--namespace NAME] COMMAND …
 
@@ -27,9 +32,12 @@ def memory(words: Sequence[str], namespace: str, instance: str) -> NoReturn:
     if words[0] == "serve":
         raise Ended(Reason.Usage, "command line: a memory is served by the runs that use it")
     for name, value in (("--instance", instance), ("--namespace", namespace)):
-        if not value or "/" in value or value in (".", ".."):
+        if not re.fullmatch(NAME_PATTERN[1:-1], value):
             raise Ended(Reason.Usage, f"command line: {name}: {value!r} cannot be a name")
-    become("sympozium-memory", [words[0], "--file", str(memory_directory(namespace, instance) / FILE), *words[1:]])
+    directory = memory_directory(namespace, instance)
+    if words[0] in MAKING:
+        directory.mkdir(mode=MODE, parents=True, exist_ok=True)
+    become("sympozium-memory", [words[0], "--file", str(directory / FILE), *words[1:]])
 
 
 def become(program: str, words: Sequence[str]) -> NoReturn:

@@ -44,7 +44,7 @@ def played(play: Play, name: str, *options: str, **env: str) -> Run:
 
 def asked_of_memory(play: Play, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(SYMPOZIUM), "memory", *words, "--instance", "i"],
+        [str(SYMPOZIUM), "memory", "--instance", "i", *words],
         env=play.env(),
         capture_output=True,
         text=True,
@@ -76,6 +76,19 @@ def test_the_best_matches_of_the_input_are_in_the_prompt_marked_as_recollection(
     (recollection,) = [message for message in run.messages if isinstance(message, RecollectionMessage)]
     assert (recollection.participant, recollection.outcome) == ("memory", "ok")
     assert any(isinstance(part, TextPart) and SEED in part.text for part in recollection.content)
+
+
+def test_a_person_may_be_the_first_to_put_something_into_a_memory(play: Play) -> None:
+    assert asked_of_memory(play, "store", FACT).returncode == 0
+    (entry,) = json.loads(asked_of_memory(play, "list", "--json").stdout)
+    assert (entry["content"], entry["trust"]) == (FACT, "person")
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", "", "a\nb"])
+def test_what_is_no_name_names_no_memory(play: Play, name: str) -> None:
+    refused = asked_of_memory(play, "list", "--instance", name)
+    assert refused.returncode == Reason.Usage
+    assert "--instance" in refused.stderr
 
 
 def test_seeds_are_stored_once_however_often_the_instance_runs(play: Play, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,7 @@ def test_a_run_that_fails_in_a_stream_is_an_error_event(client: openai.OpenAI) -
         ({"model": "echo", "messages": [{"role": "assistant", "content": "x"}]}, 400, "messages.0.role"),
         ({"model": "echo", "messages": said("x"), "tools": [{"type": "function"}]}, 400, "tools"),
         ({"model": "echo", "messages": said("x"), "n": 2}, 400, "n"),
+        (b'{"model": "echo", "messages": [{"role": "user", "content": "a\\ud800b"}]}', 400, "messages"),
         ({"model": "echo", "messages": said("x"), "response_format": {"type": "json_object"}}, 400, "response_format"),
         ({"model": "echo", "messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, 400,
          "messages.0.content.0.type"),
@@ -122,7 +124,7 @@ def test_a_request_that_cannot_be_served_is_told_which_field_is_wrong(
 
 
 def test_what_does_no_harm_is_ignored(shared: Web) -> None:
-    assert shared.ask("echo", temperature=0.2, user="me", tool_choice="none", max_tokens=None).status_code == 200
+    assert shared.ask("echo", temperature=0.2, user="me", tool_choice="none", modalities=["text"]).status_code == 200
 
 
 def test_more_runs_than_there_may_be_are_turned_away_until_one_has_ended(web: Web, tmp_path: Path) -> None:
@@ -142,6 +144,19 @@ def asking(model: str, **more: object) -> dict[str, object]:
     return {"model": model, "messages": said("x"), "stream": True, **more}
 
 
+def test_a_stream_that_nobody_began_to_read_gives_its_slot_back(web: Web) -> None:
+    web.write(instance("echo", {"say": "${input}"}))
+    web.start("--max-runs", "1")
+    body = json.dumps(asking("echo")).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {web.token}\r\n"
+    head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    host, port = web.url.removeprefix("http://").split(":")
+    for _ in range(3):
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(head.encode() + body)
+    soon(lambda: web.ask("echo").status_code == 200 or None, "the slot is free")
+
+
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_client_that_goes_away_cancels_its_run(web: Web, tmp_path: Path, stream: bool) -> None:
     web.write(instance("waits", waits_for(tmp_path / "never"), {"say": "done"}))
@@ -155,6 +170,27 @@ def test_a_client_that_goes_away_cancels_its_run(web: Web, tmp_path: Path, strea
     assert json.loads(ended)["reason"] == "Cancelled"
     assert web.process is not None
     assert web.process.poll() is None
+
+
+def test_clients_that_go_away_leave_no_file_open(web: Web, tmp_path: Path) -> None:
+    web.write(instance("waits", waits_for(tmp_path / "never"), {"say": "done"}))
+    web.start()
+    assert web.process is not None
+    opened = Path(f"/proc/{web.process.pid}/fd")
+    client = web.client_process("waits", stream=True)
+    soon(lambda: web.at_work() or None, "the run is at work")
+    client.kill()
+    client.wait()
+    soon(lambda: web.left() == [] or None, "nothing of the run is left")
+    below = str(web.path / "state")
+    soon(lambda: not [one for one in opened.iterdir() if below in read_link(one)] or None, "its files are closed")
+
+
+def read_link(path: Path) -> str:
+    try:
+        return str(path.readlink())
+    except OSError:  # closed meanwhile
+        return ""
 
 
 def test_a_server_that_is_told_to_stop_leaves_no_run_behind(web: Web, tmp_path: Path) -> None:

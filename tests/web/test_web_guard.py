@@ -145,7 +145,14 @@ def test_an_address_that_is_taken_is_one_sentence(web: Web) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [["--max-runs", "0"], ["--token-file", "/nowhere/token"], ["--nonsense"], ["--instance", "nobody"]]
+    "options",
+    [
+        ["--max-runs", "0"],
+        ["--port", "70000"],
+        ["--token-file", "/nowhere/token"],
+        ["--nonsense"],
+        ["--instance", "nobody"],
+    ],
 )
 def test_wrong_options_are_named(web: Web, options: list[str]) -> None:
     web.write(instance("echo", {"say": "x"}))

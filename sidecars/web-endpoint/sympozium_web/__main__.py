@@ -36,7 +36,7 @@ def _parser() -> _Parser:
     option("-f", "--file", action="append", required=True, metavar="FILE", help="objects in YAML; may be repeated")
     option("--instance", default="", metavar="NAME", help="serve this instance alone (default: all of FILE)")
     option("--host", default="127.0.0.1", help="address to listen at (default 127.0.0.1)")
-    option("--port", type=int, default=8080, help="port to listen at; 0: any that is free (default 8080)")
+    option("--port", type=_port, default=8080, help="port to listen at; 0: any that is free (default 8080)")
     option("--token-file", type=Path, metavar="FILE", help=f"holds the bearer token (default: ${TOKEN})")
     option("--max-runs", type=_positive, default=MAX_RUNS, metavar="N", help=f"runs at once (default {MAX_RUNS})")
     option("--max-body", type=_positive, default=MAX_BODY, metavar="BYTES", help=f"of a request (default {MAX_BODY})")
@@ -51,6 +51,13 @@ def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 65535:
+        raise argparse.ArgumentTypeError("must be 0 to 65535")
     return value
 
 

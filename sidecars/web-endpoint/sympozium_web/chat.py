@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from sympozium_web import answers
 from sympozium_web.agents import Agent
@@ -68,9 +69,7 @@ class Chat:
         except Busy:
             return _busy()
         if asked.stream:
-            return EventSourceResponse(
-                self._stream(asked, agent, text, directory, slot), ping=PING_EVERY, headers=_named(directory.name)
-            )
+            return _Stream(slot, self._stream(asked, agent, text, directory), _named(directory.name))
         async with slot:
             found = await unless_gone(request, run(directory, agent.arguments, text))
         return self._answer(found, agent)
@@ -89,25 +88,43 @@ class Chat:
         return JSONResponse(answers.completion(found, agent.name, int(time.time())), headers=_named(found.run))
 
     async def _stream(
-        self, asked: ChatRequest, agent: Agent, text: str, directory: Path, slot: contextlib.AsyncExitStack
-    ) -> AsyncIterator[ServerSentEvent]:
+        self, asked: ChatRequest, agent: Agent, text: str, directory: Path
+    ) -> AsyncGenerator[ServerSentEvent, None]:
         """Comments while the agent works, then its answer: what it says on the way may not be its answer."""
-        async with slot:
-            working = asyncio.ensure_future(run(directory, agent.arguments, text))
-            try:
-                async for line in until_done(steps(directory), working):
+        working = asyncio.ensure_future(run(directory, agent.arguments, text))
+        try:
+            async with contextlib.aclosing(until_done(steps(directory), working)) as lines:
+                async for line in lines:
                     yield ServerSentEvent(comment=line)
-                found = await working
-            finally:
-                working.cancel()
-                await asyncio.wait([working])
-            if found.answer is None:
-                yield ServerSentEvent(json.dumps(error_of(found.reason, found.message)))
-                return
-            usage = bool(asked.stream_options and asked.stream_options.include_usage)
-            for data in answers.chunks(found, agent.name, int(time.time()), with_usage=usage):
-                yield ServerSentEvent(data)
-            yield ServerSentEvent("[DONE]")
+            found = await working
+        finally:
+            working.cancel()
+            await asyncio.wait([working])
+        if found.answer is None:
+            yield ServerSentEvent(json.dumps(error_of(found.reason, found.message)))
+            return
+        usage = bool(asked.stream_options and asked.stream_options.include_usage)
+        for data in answers.chunks(found, agent.name, int(time.time()), with_usage=usage):
+            yield ServerSentEvent(data)
+        yield ServerSentEvent("[DONE]")
+
+
+class _Stream(EventSourceResponse):
+    """The stream of one run, which has its slot until it is over, even if nobody ever began to read it."""
+
+    def __init__(
+        self,
+        slot: contextlib.AsyncExitStack,
+        events: AsyncGenerator[ServerSentEvent, None],
+        headers: Mapping[str, str],
+    ) -> None:
+        super().__init__(events, ping=PING_EVERY, headers=headers)
+        self._slot = slot
+        self._events = events
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._slot, contextlib.aclosing(self._events):
+            await super().__call__(scope, receive, send)
 
 
 def _named(run_name: str) -> dict[str, str]:

@@ -59,7 +59,10 @@ async def run(directory: Path, arguments: Sequence[str], text: str) -> Finished:
     try:
         out, err = await asyncio.shield(talking)
     except asyncio.CancelledError:
-        await _end(process, talking)
+        ending = asyncio.ensure_future(_end(process, talking))
+        while not ending.done():  # however often it is cancelled: what it started must be gone when it ends
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(ending)
         log("run ended", run=directory.name, reason=Reason.Cancelled.name)
         raise
     found = finished(directory.name, process.returncode or 0, out, err)

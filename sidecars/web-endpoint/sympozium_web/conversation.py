@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sympozium_protocol.messages.base import explain
 
 REFUSED: Final = (
-    "tools", "functions", "tool_choice", "function_call", "logprobs", "top_logprobs", "audio", "modalities",
-    "prediction", "web_search_options",
+    "tools", "functions", "tool_choice", "function_call", "logprobs", "top_logprobs", "audio", "prediction",
+    "web_search_options",
 )  # fmt: skip
 """Fields that ask for what a run does not do: ignoring them would answer another question."""
 
@@ -88,6 +88,10 @@ def _check(request: ChatRequest) -> None:
         raise BadRequest("response_format", "must be text")
     if request.messages[-1].role != "user":
         raise BadRequest(f"messages.{len(request.messages) - 1}.role", "must be user: the last message is the task")
+    try:
+        input_of(request.messages).encode()
+    except UnicodeEncodeError:
+        raise BadRequest("messages", "hold half of a surrogate pair, which is no character") from None
     if not text_of(request.messages[-1], len(request.messages) - 1).strip():
         raise BadRequest(f"messages.{len(request.messages) - 1}.content", "is empty")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +17,7 @@ LOOK_EVERY: Final = 0.1
 """Seconds: nobody's work waits for this."""
 
 
-async def steps(directory: Path) -> AsyncIterator[str]:
+async def steps(directory: Path) -> AsyncGenerator[str, None]:
     """One line for each thing that the agent does, until cancelled. What cannot be read is passed over."""
     while not (directory / "ipc" / "run" / "run.json").exists():
         await asyncio.sleep(LOOK_EVERY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -86,9 +87,10 @@ class Tools:
         working = asyncio.ensure_future(run(directory, agent.arguments, text))
         try:
             number = 0
-            async for line in until_done(steps(directory), working):
-                number += 1
-                await context.session.report_progress(number, message=line)
+            async with contextlib.aclosing(until_done(steps(directory), working)) as lines:
+                async for line in lines:
+                    number += 1
+                    await context.session.report_progress(number, message=line)
             found = await working
         finally:
             working.cancel()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -30,21 +29,20 @@ async def _gone(request: Request) -> None:
         continue
 
 
-async def until_done(lines: AsyncIterator[str], working: asyncio.Future[Any]) -> AsyncIterator[str]:
-    """The lines as they come, until ``working`` is done."""
+async def until_done(lines: AsyncGenerator[str, None], working: asyncio.Future[Any]) -> AsyncGenerator[str, None]:
+    """The lines as they come, until ``working`` is done. ``lines`` is closed at the end, whatever ends it."""
+    coming: asyncio.Future[str | None] | None = None
     try:
         while not working.done():
             coming = asyncio.ensure_future(anext(lines, None))
             await asyncio.wait([coming, working], return_when=asyncio.FIRST_COMPLETED)
-            if not coming.done():
-                coming.cancel()
-                await asyncio.wait([coming])
-                return
-            line = coming.result()
+            line = coming.result() if coming.done() else None
             if line is None:
                 await asyncio.wait([working])
                 return
             yield line
     finally:
-        with contextlib.suppress(RuntimeError):  # it is being closed already
-            await lines.aclose()  # type: ignore[attr-defined]
+        if coming is not None:  # one that still runs could not be closed
+            coming.cancel()
+            await asyncio.wait([coming])
+        await lines.aclose()
