@@ -131,10 +131,12 @@ def test_every_shipped_pack_can_be_read_and_briefs_the_agent(directory: Path) ->
 def test_no_shipped_tool_can_be_given_an_option_by_surprise(directory: Path) -> None:
     sidecar = load_pack(directory).sidecar
     for tool in sidecar.tools if sidecar else ():
-        for name in tool.parameters["properties"]:
-            if f"{{{name}}}" in tool.argv:
-                schema = tool.parameters["properties"][name]
-                assert "enum" in schema or schema["pattern"].startswith("^[A-Za-z]") or "^[a-z0-9]" in schema["pattern"]
+        open_to_options = tool.argv[: tool.argv.index("--")] if "--" in tool.argv else tool.argv
+        for name, schema in tool.parameters.get("properties", {}).items():
+            if f"{{{name}}}" in open_to_options:
+                begins = schema.get("pattern", "")
+                plain = begins.startswith(("^[A-Za-z]", "^[A-Za-z0-9]", "^[A-Za-z0-9_]", "^[a-z0-9]", "^("))
+                assert "enum" in schema or plain or schema.get("minimum", -1) >= 0
 
 
 def test_a_pack_that_is_not_the_one_of_the_run_is_refused(tmp_path: Path) -> None:
