@@ -1,0 +1,58 @@
+"""A pack's example.yaml, played as a user would: the shipped document, with this machine's servers put in."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import jsonschema_rs
+import sympozium_packs
+
+from sympozium_skill.pack import Sidecar, load_pack
+from sympozium_skill.template import fill_argv, fill_stdin
+from tests.pod.play import SYMPOZIUM, Play, Run
+
+PACKS = Path(sympozium_packs.__file__).parent
+SHIPPED = sorted(file.parent for file in PACKS.glob("*/pack.yaml"))
+
+
+def play_example(pack: str, path: Path, put: Mapping[str, str] | None = None, **env: str) -> Run:
+    """Run the example of a pack below ``path``; ``put``: what stands in it, and what to put for it."""
+    text = (PACKS / pack / "example.yaml").read_text()
+    for old, new in (put or {}).items():
+        assert old in text
+        text = text.replace(old, new)
+    file = path / "example.yaml"
+    file.write_text(text)
+    command = [str(SYMPOZIUM), "run", "-f", str(file), "--approve", "none", "--dir", str(path / "run"), "--quiet"]
+    return Play(path).do(command, **env)
+
+
+def call_tool(
+    pack: str, tool: str, workspace: Path, env: Mapping[str, str], **arguments: object
+) -> subprocess.CompletedProcess[str]:
+    """One declared tool, started as the sidecar starts it: its argv, its stdin, an environment of its own."""
+    declared = next(found for found in _sidecar(pack).tools if found.name == tool)
+    jsonschema_rs.validate(declared.parameters, arguments)
+    tmp = workspace.parent / "tmp"
+    tmp.mkdir(exist_ok=True)
+    workspace.mkdir(exist_ok=True)
+    return subprocess.run(
+        fill_argv(declared.argv, declared.parameters, arguments),
+        cwd=workspace,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp), "TMPDIR": str(tmp), "LANG": "C.UTF-8", **env},
+        input=fill_stdin(declared.stdin, arguments).decode(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def _sidecar(pack: str) -> Sidecar:
+    found = load_pack(PACKS / pack).sidecar
+    assert found is not None
+    return found
