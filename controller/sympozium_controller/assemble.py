@@ -40,6 +40,7 @@ def assemble(spec: RunSpec, outfit: Outfit) -> Pod:
         participants=tuple(_participant(p, spec, outfit, told) for p in living),
         packs=tuple(outfit.skills[p.name].files for p in living if p.name in outfit.skills),
         sandbox=any(policy.sandbox for policy in spec.policies),
+        runtime_class=next((p.runtime_class for p in spec.policies if p.sandbox and p.runtime_class), ""),
         disk=spec.limits.disk,
     )
 
@@ -61,7 +62,7 @@ def _agent(spec: RunSpec, outfit: Outfit, run_digest: str) -> Program:
 def _bridge(spec: RunSpec, run_digest: str) -> Program:
     return Program(
         name="bridge",
-        image="bridge",
+        image="ipc-bridge",
         command=("sympozium-bridge",),
         mounts=_bridge_mounts(spec),
         env=_env("bridge", run_digest),
@@ -152,7 +153,7 @@ def _env(name: str, run_digest: str) -> tuple[tuple[str, str], ...]:
 
 
 def _ipc(place: layout.Place, *, writable: bool = False) -> Mount:
-    return Mount("-".join(("ipc", *place)), "/".join((IPC, *place)), writable)
+    return Mount(layout.volume(place), "/".join((IPC, *place)), writable)
 
 
 def _tmp(name: str) -> Mount:

@@ -73,5 +73,7 @@ class Pod:
     packs: tuple[PackFiles, ...] = field(default=())
     sandbox: bool = False
     """Does a policy of the run demand a sandboxed runtime?"""
+    runtime_class: str = ""
+    """The one that the first policy with a word on it names; empty: any."""
     disk: int = 1 << 30
     """Bytes for /ipc."""

@@ -73,4 +73,5 @@ def policy_spec(policy: SympoziumPolicy) -> PolicySpec:
         require_approval=spec.require_approval,
         allowed_tools=spec.allowed_tools,
         sandbox=spec.sandbox.enabled or spec.template == "Restrictive",
+        runtime_class=spec.sandbox.runtime_class,
     )

@@ -25,6 +25,11 @@ INBOX: Final = (BRIDGE, "inbox")
 CONSOLE_BOX: Final = (CONSOLE,)
 
 
+def volume(place: Place) -> str:
+    """The name of the volume at ``place``, where each has one of its own. No participant's name has a dot in it."""
+    return ".".join(("ipc", *place))
+
+
 def calls(participant: str) -> Place:
     return (AGENT, "calls", participant)
 

@@ -30,6 +30,8 @@ from sympozium_protocol.ledger import OverLimit
 from sympozium_protocol.messages.base import InvalidDocument
 from sympozium_protocol.messages.spec import RunSpec
 
+RUN_EVERY = 0.02
+"""Seconds between two looks for run.json."""
 _PR_SET_PDEATHSIG = 1
 _own_process: ContextVar[bool] = ContextVar("_own_process", default=False)
 
@@ -44,6 +46,9 @@ class Settings:
     ``SYMPOZIUM_RUN_DIGEST``   SHA-256 of run.json; another RunSpec is refused
     ``SYMPOZIUM_WORKSPACE``    the shared directory of content (default /workspace)
     ``SYMPOZIUM_PARENT``       a process id: end when this parent has gone
+    ``SYMPOZIUM_RUN_WITHIN``   seconds to wait for run.json (default 0)
+    ``SYMPOZIUM_SECRETS``      a directory of files, each named as the variable
+                               that it stands for; read at the start
     =========================  =====================================================
     """
 
@@ -80,11 +85,34 @@ def read_run(root: Directory, expected_digest: str = "") -> RunSpec:
 
 def open_run(settings: Settings) -> tuple[Directory, RunSpec]:
     """The ipc directory and its RunSpec. Raises Ended (InvalidRun)."""
+    _await_run(settings.ipc / RUN[0] / RUN_FILE)
     try:
         root = open_root(settings.ipc)
     except BadFile as fault:
         raise Ended(Reason.InvalidRun, str(fault)) from None
     return root, read_run(root, settings.run_digest)
+
+
+def _await_run(path: Path) -> None:
+    """Whoever makes the pod may still be at it, where all its programs start together: run.json comes last."""
+    ends = time.monotonic() + float(os.environ.get("SYMPOZIUM_RUN_WITHIN", "0"))
+    while not path.exists() and time.monotonic() < ends:
+        time.sleep(RUN_EVERY)
+
+
+def take_secrets() -> None:
+    """Put the files of SYMPOZIUM_SECRETS into this program's own environment. Raises Ended (MissingKey)."""
+    place = os.environ.get("SYMPOZIUM_SECRETS")
+    if not place:
+        return
+    path = Path(place)
+    try:
+        for path in Path(place).iterdir():
+            if not path.name.startswith("."):
+                os.environ[path.name] = path.read_text(encoding="utf-8").removesuffix("\n")
+    except (OSError, ValueError) as error:
+        why = (error.strerror or "").lower() if isinstance(error, OSError) else "holds what no variable can"
+        raise Ended(Reason.MissingKey, f"{path}: {why}") from None
 
 
 def log(event: str, **fields: object) -> None:
@@ -109,6 +137,7 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> int:
     """Run a program to its end and return its exit code. SIGTERM and SIGINT cancel it (Suspended)."""
     die_with_parent()
     try:
+        take_secrets()
         asyncio.run(_until_signal(main))
     except asyncio.CancelledError:
         return int(Reason.Suspended)

@@ -63,7 +63,7 @@ def writers(pod: Pod) -> dict[str, list[str]]:
 def test_every_volume_has_one_writer_but_the_workspace(pod: Pod) -> None:
     found = writers(pod)
     assert found.pop("workspace") == ["agent", "k8s-ops", "llmfit"]
-    outside = {"ipc-run", "ipc-console", "pack-k8s-ops", "pack-llmfit"}
+    outside = {"ipc.run", "ipc.console", "pack-k8s-ops", "pack-llmfit"}
     assert {volume: who for volume, who in found.items() if len(who) != 1} == {volume: [] for volume in outside}
 
 

@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import Final
 
 from sympozium_controller.pod import PackFiles, Pod, Program, SecretEnv
+from sympozium_controller.render.notenforced import NotEnforced
 
 IPC_DIRECTORY: Final = "ipc"
 WORKSPACE_DIRECTORY: Final = "workspace"
@@ -41,14 +42,6 @@ class Process:
     secrets: tuple[SecretEnv, ...]
     inherits: tuple[str, ...]
     cwd: str
-
-
-@dataclass(frozen=True, slots=True)
-class NotEnforced:
-    """A promise of the Pod that plain processes do not keep: a short name, and one sentence."""
-
-    name: str
-    what: str
 
 
 @dataclass(frozen=True, slots=True)

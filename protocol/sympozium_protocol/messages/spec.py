@@ -92,6 +92,7 @@ class PolicySpec(Wire):
     require_approval: tuple[str, ...] = ()
     allowed_tools: tuple[str, ...] = ()
     sandbox: bool = False
+    runtime_class: str = Field(default="", description="the sandbox's RuntimeClass; empty = the platform's own choice")
 
 
 class LimitSpec(Wire):
