@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from sympozium_cli.skills import skills
+
 Approve = Literal["ask", "all", "none"]
 Output = Literal["text", "json"]
 
@@ -20,6 +22,7 @@ app = typer.Typer(
 )
 runs = typer.Typer(help="Runs of the past and present.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(runs, name="runs")
+app.add_typer(skills, name="skills")
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's name, or its directory.", show_default=False)]
 OutputOption = Annotated[Output, typer.Option("--output", help="text: the answer alone; json: the RunResult.")]
@@ -44,7 +47,9 @@ def run_command(
     model: Annotated[str, typer.Option(metavar="NAME", help="The provider's name of the model.")] = "",
     base_url: Annotated[str, typer.Option(metavar="URL", help="Another address of the provider's protocol.")] = "",
     script: Annotated[str, typer.Option(metavar="FILE", help="What the scripted model says, in YAML.")] = "",
-    skill: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A skill more; may be repeated.")] = None,
+    skill: Annotated[
+        list[str] | None, typer.Option(metavar="NAME|./DIR", help="A skill more, or its directory; may be repeated.")
+    ] = None,
     memory: Annotated[
         bool, typer.Option("--memory", help="Let the instance remember across its runs, whatever its document says.")
     ] = False,

@@ -6,10 +6,10 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sympozium_cli.packs import shipped
+from sympozium_cli.packs import shipped, with_own
 from sympozium_cli.podfile import Saved, sources_of
 from sympozium_controller.assemble import assemble
 from sympozium_controller.documents import Objects, parse
@@ -36,7 +36,8 @@ class Prepared:
 def prepare(files: Sequence[str], flags: Flags, *, run_id: str, now: str) -> Prepared:
     """Raises Ended with a reason 10-19 and a message that names file and field."""
     objects = documents(files)
-    packs = shipped()
+    packs, skills = with_own(shipped(), flags.skills)
+    flags = replace(flags, skills=skills)
     spec = resolve(objects, packs, flags, run_id=run_id, now=now, facts=facts())
     pod = assemble(spec, outfit(objects, packs, flags))
     check_size(pod)

@@ -1,8 +1,9 @@
-"""The skill packs that are shipped: a directory of packs, each read when it is asked for."""
+"""Skill packs in directories: those that are shipped, each read when it is asked for, and a person's own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import ChainMap
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -33,6 +34,28 @@ class Packs(Mapping[str, SkillPack]):
 
     def __contains__(self, name: object) -> bool:
         return name in set(self)
+
+
+def read_own(directory: Path) -> SkillPack:
+    """The pack in this directory, which bears its name. Raises InvalidPack."""
+    whole = directory.resolve()
+    shown = directory / PACK_FILE
+    return parse_pack(whole.name, _read(shown), _text(directory / SKILL_FILE), file=str(shown))
+
+
+def is_directory(skill: str) -> bool:
+    """Is it told by its directory? No name of a pack has a slash."""
+    return "/" in skill or skill in (".", "..")
+
+
+def with_own(packs: Mapping[str, SkillPack], skills: Sequence[str]) -> tuple[Mapping[str, SkillPack], tuple[str, ...]]:
+    """``packs`` and those that ``skills`` tells by a directory, which stand in for one of the same name; and all names.
+
+    Raises InvalidPack.
+    """
+    own = {skill: read_own(Path(skill)) for skill in skills if is_directory(skill)}
+    names = tuple(own[skill].name if skill in own else skill for skill in skills)
+    return (ChainMap({pack.name: pack for pack in own.values()}, packs) if own else packs), names  # type: ignore[arg-type]
 
 
 def _read(file: Path) -> bytes:
