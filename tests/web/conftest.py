@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -60,12 +61,16 @@ class Web:
     def command(self, *options: str) -> list[str]:
         return [str(PROGRAM), "serve-agent", "-f", str(self.objects), "--port", "0", *options]
 
-    def start(self, *options: str, **environment: str) -> None:
-        """Start it, and wait until it says where it listens."""
+    def start(self, *options: str, changed: str = "", **environment: str) -> None:
+        """Start it, and wait until it says where it listens. ``changed``: Python that runs in it first."""
         self.log = self.path / "log"
+        command = self.command(*options)
+        if changed:
+            source = f"{changed}\nfrom sympozium_web.__main__ import main\nmain()"
+            command = [sys.executable, "-c", source, *command[2:]]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                self.command(*options),
+                command,
                 env={**self.environment, "SYMPOZIUM_WEB_TOKEN": self.token, **environment},
                 stdin=subprocess.DEVNULL,
                 stderr=log,
@@ -81,6 +86,18 @@ class Web:
         body = {"model": model, "messages": [{"role": "user", "content": text}], **more}
         with self.client() as client:
             return client.post("/v1/chat/completions", json=body)
+
+    def connection(self, sent: bytes = b"") -> socket.socket:
+        """A connection on which these bytes were sent."""
+        host, port = self.url.removeprefix("http://").split(":")
+        made = socket.create_connection((host, int(port)), timeout=60)
+        made.sendall(sent)
+        return made
+
+    def head(self, method: str = "POST", path: str = "/v1/chat/completions", *headers: str) -> bytes:
+        """The head of a request with the token."""
+        lines = [f"{method} {path} HTTP/1.1", "host: 127.0.0.1", f"authorization: Bearer {self.token}"]
+        return "\r\n".join([*lines, "content-type: application/json", *headers, "", ""]).encode()
 
     def client_process(self, model: str, **more: Any) -> subprocess.Popen[bytes]:
         """A client of its own, which can be killed."""
