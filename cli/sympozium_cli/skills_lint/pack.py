@@ -1,0 +1,91 @@
+"""A pack in a directory, read and looked at from every side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sympozium_cli.packs import shipped
+from sympozium_cli.skills_lint.fields import check_fields
+from sympozium_cli.skills_lint.findings import Finding, Findings
+from sympozium_cli.skills_lint.lines import lines_of
+from sympozium_cli.skills_lint.rights import check_rights
+from sympozium_cli.skills_lint.text import check_text
+from sympozium_cli.skills_lint.tools import check_tools
+from sympozium_controller.errors import InvalidPack
+from sympozium_controller.objects.base import LABEL_PATTERN
+from sympozium_controller.packs import PACK_FILE, SKILL_FILE, parse_pack
+from sympozium_controller.yamltext import BadYaml, documents
+
+
+def lint_directory(directory: Path) -> list[Finding]:
+    """Everything that is found, in the order of the two files."""
+    findings, about = Findings(str(directory / PACK_FILE)), Findings(str(directory / SKILL_FILE))
+    if not directory.is_dir():
+        whole = Findings(str(directory))
+        whole.error("", "is no directory", f"a pack is a directory with {PACK_FILE} and {SKILL_FILE}")
+        return whole.found
+    text, instructions = _read(directory / PACK_FILE, findings), _read(directory / SKILL_FILE, about)
+    value = _value(text, findings) if text is not None else None
+    if value is not None and text is not None:
+        findings.lines = lines_of(text)
+        _check(value, instructions or "", directory.resolve().name, findings, about, told=instructions is not None)
+    if not findings.found and not about.found and text is not None:
+        _check_as_a_run_does(directory, text, instructions or "", findings)
+    return findings.sorted() + about.sorted()
+
+
+def _read(file: Path, findings: Findings) -> str | None:
+    try:
+        return file.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        findings.error("", "is not UTF-8", line=error.object.count(b"\n", 0, error.start) + 1)
+    except OSError as error:
+        findings.error("", (error.strerror or str(error)).lower(), "a pack needs this file")
+    return None
+
+
+def _value(text: str, findings: Findings) -> dict[str, Any] | None:
+    try:
+        found = [value for _, value in documents(text)]
+    except BadYaml as fault:
+        findings.error(fault.field, fault.why)
+        return None
+    if len(found) == 1 and isinstance(found[0], dict):
+        return found[0]
+    findings.error("", "must hold one document, a mapping", "begin with name, category and description")
+    return None
+
+
+def _check(
+    value: dict[str, Any], instructions: str, name: str, findings: Findings, about: Findings, *, told: bool
+) -> None:
+    import re
+
+    if "instructions" in value:
+        findings.error("instructions", f"belong into {SKILL_FILE}")
+    if value.get("name", name) != name:
+        findings.error("name", f"must be {name}, as its directory is")
+    elif not re.fullmatch(LABEL_PATTERN, name):
+        findings.error("name", f"{name} is no name", "lower case letters, digits and -, at most 63")
+    pack = check_fields(value, findings)
+    check_tools(value, _others(name), findings)
+    if pack is not None:
+        check_rights(pack.spec, instructions, findings)
+        if told:
+            check_text(instructions, pack.spec, about)
+
+
+def _others(name: str) -> dict[str, str]:
+    """The tools of the shipped packs but this one, and whose each is."""
+    packs = shipped()
+    sidecars = ((other, packs[other].spec.sidecar) for other in packs if other != name)
+    return {tool.name: other for other, sidecar in sidecars if sidecar for tool in sidecar.tools}
+
+
+def _check_as_a_run_does(directory: Path, text: str, instructions: str, findings: Findings) -> None:
+    """What a run would refuse is an error, whether or not a check above knows it."""
+    try:
+        parse_pack(directory.resolve().name, text, instructions, file=findings.file)
+    except InvalidPack as fault:
+        findings.error(fault.field, fault.why)
