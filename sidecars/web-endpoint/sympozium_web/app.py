@@ -9,7 +9,7 @@ from pathlib import Path
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -41,7 +41,7 @@ def make(
             *Chat(agents, slots, now).routes,
             Route("/mcp", StreamableHTTPASGIApp(manager)),
         ],
-        exception_handlers={HTTPException: _refusal},
+        exception_handlers={HTTPException: _refusal, ClientDisconnect: _left},
         lifespan=lifespan,
     )
     return Guard(app, settings.token, settings.max_body)
@@ -53,5 +53,11 @@ async def _health(_: Request) -> Response:
 
 async def _refusal(request: Request, refused: Exception) -> Response:
     assert isinstance(refused, HTTPException)
-    said = error(f"{request.method} {request.url.path}: {refused.detail}", "invalid_request_error")
+    asked = f"{request.method[:20]} {request.url.path[:100]}"
+    said = error(f"{asked}: {refused.detail}", "invalid_request_error")
     return JSONResponse(said, refused.status_code, refused.headers)
+
+
+async def _left(request: Request, gone: Exception) -> Response:
+    """The client went away while its body came: nobody reads this."""
+    return Response(status_code=499)

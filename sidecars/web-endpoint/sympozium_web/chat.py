@@ -20,8 +20,8 @@ from sympozium_web.agents import Agent
 from sympozium_web.command import Finished, run
 from sympozium_web.conversation import BadRequest, ChatRequest, input_of, parse
 from sympozium_web.live import steps
-from sympozium_web.outcomes import ONCE, error, error_of, status_of
-from sympozium_web.slots import RETRY_AFTER, Busy, Slots
+from sympozium_web.outcomes import ONCE, RETRY_AFTER, error, error_of, status_of
+from sympozium_web.slots import Busy, Slots
 from sympozium_web.waiting import unless_gone, until_done
 
 PING_EVERY = 10

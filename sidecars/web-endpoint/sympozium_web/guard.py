@@ -32,7 +32,10 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        if scope["path"] not in OPEN and not self._presented(headers.get(b"authorization", b"")):
+        if sum(name == b"authorization" for name, _ in scope["headers"]) > 1:
+            said = error("authorization: must be there once", "invalid_request_error")
+            await JSONResponse(said, 400, _CLOSE)(scope, receive, send)
+        elif scope["path"] not in OPEN and not self._presented(headers.get(b"authorization", b"")):
             refusal = error(
                 "present the token of this server: Authorization: Bearer …",
                 "invalid_request_error",

@@ -29,6 +29,8 @@ CODES: Final[Mapping[Reason, str]] = {
 
 ONCE: Final = {"x-should-retry": "false"}
 """OpenAI's clients try 5xx again by themselves, and would start a further run, with its effects."""
+RETRY_AFTER: Final = 5
+"""Seconds after which a client that was turned away may look again."""
 
 
 def status_of(reason: Reason) -> int:

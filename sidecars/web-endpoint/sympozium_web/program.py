@@ -17,6 +17,8 @@ import uvicorn
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_web.agents import Agent, agents_of
 from sympozium_web.app import make
+from sympozium_web.connections import Connection
+from sympozium_web.logs import to_lines
 from sympozium_web.settings import Settings, runs_root
 from sympozium_web.skilltools import SkillTool, skill_tools
 from sympozium_web.slots import Slots
@@ -24,8 +26,6 @@ from sympozium_web.slots import Slots
 SHUTDOWN_WITHIN = 1
 """Seconds that requests have to end after SIGTERM, before their runs are cancelled."""
 BACKLOG = 128
-CONNECTIONS = 256
-"""Open connections at a time, those of clients that say nothing included."""
 
 
 class Server(uvicorn.Server):
@@ -41,6 +41,7 @@ class Server(uvicorn.Server):
 
 async def serve(settings: Settings) -> None:
     """Until SIGTERM or SIGINT. Raises Ended when the documents or the address cannot be used."""
+    to_lines()
     agents = await agents_of(settings)
     slots = Slots(runs_root(), settings.max_runs, settings.keep)
     listening = listen(settings.host, settings.port)
@@ -51,9 +52,11 @@ async def serve(settings: Settings) -> None:
             app,
             log_config=None,
             access_log=False,
+            http=Connection,
+            ws="none",
             server_header=False,
+            proxy_headers=False,
             lifespan="on",
-            limit_concurrency=CONNECTIONS,
             timeout_graceful_shutdown=SHUTDOWN_WITHIN,
         )
         _say(settings, listening, list(agents))

@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Final
 
 PREFIX: Final = "web-"
-RETRY_AFTER: Final = 5
-"""Seconds after which a client that was turned away may look again."""
 
 
 class Busy(Exception):
