@@ -17,7 +17,7 @@ from sympozium_protocol.messages.spec import RunSpec
 from sympozium_protocol.process import take_secrets
 
 GOOD = Path(__file__).parents[2] / "protocol" / "fixtures" / "v1" / "good"
-RUN = next(path for path in sorted(GOOD.rglob("*.json")) if "RunSpec" in str(path)).read_bytes()
+RUN = (GOOD / "runspec-whole.json").read_bytes()
 
 
 @pytest.fixture
