@@ -89,6 +89,7 @@ class Server:
             try:
                 await self._live(connection, started)
             except Exception as error:  # noqa: BLE001  whatever a server does costs its own tools only
+                heed_cancellation()
                 connection.fault = connection.fault or words(error, self._redactor)
             started = None
             self.why = connection.fault or ENDED
@@ -157,6 +158,7 @@ class Server:
             try:
                 await self._list(client)
             except Exception as error:  # noqa: BLE001  the list that is known stays
+                heed_cancellation()
                 log("list refused", server=self.name, why=words(error, self._redactor))
             await asyncio.sleep(RELIST_EVERY)
 
@@ -173,6 +175,7 @@ class Server:
                     async for _ in changes:
                         self._relist.set()
             except (MCPError, SubscriptionLost) as error:
+                heed_cancellation()
                 log("changes not followed", server=self.name, why=words(error, self._redactor))
             if time.monotonic() - began > STEADY:
                 pause = FIRST_RESUBSCRIPTION
@@ -225,3 +228,11 @@ class Server:
             self._wire.end("it knows the session no more")
             return self._unavailable()
         return Result.error(f"{self.name} answered: {words(error, self._redactor)}", code=error.code)
+
+
+def heed_cancellation() -> None:
+    """Raises CancelledError if this task was cancelled: a task group of anyio forgets that when one of its own tasks
+    fails meanwhile, and raises that failure in its place."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
