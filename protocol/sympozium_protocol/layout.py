@@ -20,6 +20,7 @@ RESERVED: Final = frozenset({"run", AGENT, BRIDGE, CONSOLE})
 TRANSCRIPT: Final = (AGENT, "transcript")
 RESULT_FILE: Final = "result.json"
 ALIVE_FILE: Final = "alive"
+UNREADY_FILE: Final = "unready"
 DURABLE_FILE: Final = "durable"
 INBOX: Final = (BRIDGE, "inbox")
 CONSOLE_BOX: Final = (CONSOLE,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from sympozium_protocol import clock
@@ -25,6 +25,7 @@ from sympozium_protocol.messages.transcript import (
     ToolsMessage,
     UserMessage,
 )
+from sympozium_protocol.unready import unready
 from sympozium_protocol.waiting import Pace
 from sympozium_runner.calling import Answer, Caller
 from sympozium_runner.inbox import Inbox
@@ -129,9 +130,14 @@ class Agent:
             self._heed_stop()
             now = time.monotonic()
             if now > ends:
-                raise Ended(Reason.ParticipantUnavailable, f"not ready within {READY_WITHIN:g} s: {', '.join(missing)}")
+                raise Ended(Reason.ParticipantUnavailable, self._not_ready(missing))
             await pace.wait(ends - now)
         self.toolbox.offered = {tool.name: tool for tool in self._offer()}
+
+    def _not_ready(self, missing: Iterable[str]) -> str:
+        said = ((name, unready(self.places.counters[name].own)) for name in missing)
+        words = (f"{name} ({why})" if why else name for name, why in said)
+        return f"not ready within {READY_WITHIN:g} s: {', '.join(words)}"
 
     def _missing(self) -> list[str]:
         self._read_manifests()

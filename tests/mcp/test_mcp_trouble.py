@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from sympozium_protocol.exits import Reason
+from sympozium_protocol.files import open_root
 from sympozium_protocol.messages import BlobPart, Reply
+from sympozium_protocol.unready import unready
 from tests.mcp.conftest import Bridge, text_of
 from tests.support.ipc import wait_for
 
@@ -68,6 +70,18 @@ def test_the_first_manifest_waits_for_the_required_server_however_slow_it_starts
     assert not bridge.has("mcp/tools/1.json")
     (bridge.marks / "begin").touch()
     assert "b_echo" in bridge.names()
+
+
+def test_what_the_first_manifest_waits_for_is_said_until_it_is_there(bridge: Bridge) -> None:
+    def waits(words: str) -> bool | None:
+        with open_root(bridge.ipc).open(("mcp",)) as own:
+            return words in unready(own) or None
+
+    bridge.start(bridge.own("a"), bridge.raw("slow-start", required=True), wait=False)
+    wait_for(lambda: waits("MCP servers are not ready: b: it has not answered yet"), "the reason")
+    (bridge.marks / "begin").touch()
+    bridge.manifest()
+    wait_for(lambda: not bridge.has("mcp/unready") or None, "an end of the reason")
 
 
 def test_an_optional_server_that_is_slow_comes_in_a_later_manifest(bridge: Bridge) -> None:

@@ -47,9 +47,10 @@ class Desk:
         return cls(root, name, Ledger.of(path / name, disk))
 
     def publish(self, manifest: Manifest) -> int:
-        """Write the next manifest; its number."""
+        """Write the next manifest, and take back what was said of being unready; its number."""
         number = 1 + max((number_of(name) or 0 for name in self.tools.names()), default=0)
         self.tools.write(f"{number}.json", manifest.encode())
+        self.own.remove(layout.UNREADY_FILE)
         return number
 
     def read_verdict(self, call_id: str) -> Verdict:

@@ -6,7 +6,8 @@ import asyncio
 import gc
 import os
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,32 +19,46 @@ from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.messages.base import InvalidDocument
 from sympozium_protocol.messages.spec import ParticipantSpec, RunSpec
 from sympozium_protocol.participant import Offer, serve
-from sympozium_protocol.process import Settings, open_run
+from sympozium_protocol.process import Settings, end_within, open_run
+from sympozium_protocol.unready import say_unready
 
 if TYPE_CHECKING:
     from sympozium_mcp.server import Server
 
 READY_WITHIN: Final = 25.0
-"""Seconds that the required servers have: the agent waits 30 for our manifest, and then knows less of the reason."""
+"""Seconds that the required servers have, and our own start with them: the agent waits 30 for our manifest."""
+
+LOOK_EVERY: Final = 0.1
+"""Seconds between two looks at those that are not there yet."""
+
+END_WITHIN: Final = 2.0
+"""Seconds after SIGTERM in which the program is ended whatever its servers do."""
 
 
 async def serve_servers(settings: Settings) -> None:
     """Be the run's MCP servers until cancelled. Raises Ended (InvalidRun, MissingKey, ParticipantUnavailable)."""
-    _, spec = open_run(settings)
+    ends = time.monotonic() + READY_WITHIN
+    root, spec = open_run(settings)
     participant = spec.participant(settings.participant)
     if participant is None:
         raise Ended(Reason.InvalidRun, f"run/run.json: has no participant {settings.participant!r}")
     redactor = Redactor()
     hear(redactor)
     reached = accesses(spec, participant, os.environ, redactor)
+    required = [access.server.name for access in reached if access.server.required]
+    own = root.make((participant.name,))
+    if required:  # before anything that takes long: a busy machine may keep us from ever saying more
+        say_unready(own, f"waits for the MCP server {', '.join(required)}")
     offer = Offer()
     async with asyncio.TaskGroup() as tasks:
         servers, running = await start(reached, redactor, offer, tasks)
-        await ready([server for server in servers if server.spec.required], READY_WITHIN)
+        awaited = [server for server in servers if server.spec.required]
+        await ready(awaited, ends, lambda why: say_unready(own, why))
         serving = asyncio.create_task(serve(offer, settings=settings))
         try:
             await asyncio.wait([serving])
         finally:
+            end_within(END_WITHIN)
             await _stop(servers, running)
             serving.cancel()
             await serving
@@ -65,10 +80,11 @@ async def list_servers(file: Path) -> None:
     redactor = Redactor()
     hear(redactor)
     reached = accesses(spec, _of_role_mcp(spec, file), os.environ, redactor)
+    ends = time.monotonic() + READY_WITHIN
     offer = Offer()
     async with asyncio.TaskGroup() as tasks:
         servers, running = await start(reached, redactor, offer, tasks)
-        await ready(servers, READY_WITHIN)
+        await ready(servers, ends)
         for task in running:
             task.cancel()
     for tool in offer.tools:
@@ -120,30 +136,28 @@ async def _import() -> None:
         gc.freeze()
 
 
-async def ready(servers: Sequence[Server], within: float) -> None:
-    """Wait until the tools of all ``servers`` are known. Raises Ended (ParticipantUnavailable), which names those
-    that are missing and why."""
-    waiting = [asyncio.create_task(_one_ready(server)) for server in servers]
+async def ready(servers: Sequence[Server], ends: float, say: Callable[[str], None] = lambda why: None) -> None:
+    """Wait until the tools of all ``servers`` are known, to ``ends`` of the monotonic clock; meanwhile ``say`` is told
+    which are missing and why, whenever that is another. Raises Ended (ParticipantUnavailable), which says it too."""
+    said = ""
+    while missing := [server for server in servers if not server.ready.is_set()]:
+        for server in missing:
+            if server.hopeless:
+                raise Ended(Reason.ParticipantUnavailable, f"MCP server {server.name}: {server.hopeless}")
+        why = "; ".join(f"{server.name}: {server.why}" for server in missing)
+        if time.monotonic() >= ends:
+            raise Ended(Reason.ParticipantUnavailable, f"MCP servers were not ready within {READY_WITHIN:g} s: {why}")
+        if why != said:
+            said = why
+            say(f"MCP servers are not ready: {why}")
+        await _first_ready(missing)
+
+
+async def _first_ready(servers: Sequence[Server]) -> None:
+    """Until one of them is ready, or it is time to see whether one never can be."""
+    waiting = [asyncio.create_task(server.ready.wait()) for server in servers]
     try:
-        async with asyncio.timeout(within):
-            await asyncio.gather(*waiting)
-    except TimeoutError:
-        missing = "; ".join(f"{server.name}: {server.why}" for server in servers if not server.ready.is_set())
-        raise Ended(
-            Reason.ParticipantUnavailable, f"MCP servers were not ready within {within:g} s: {missing}"
-        ) from None
+        await asyncio.wait(waiting, timeout=LOOK_EVERY, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in waiting:
             task.cancel()
-
-
-async def _one_ready(server: Server) -> None:
-    """Until it is ready, or never can be."""
-    known = asyncio.create_task(server.ready.wait())
-    try:
-        while not known.done():
-            await asyncio.wait([known], timeout=0.1)
-            if server.hopeless:
-                raise Ended(Reason.ParticipantUnavailable, f"MCP server {server.name}: {server.hopeless}")
-    finally:
-        known.cancel()
