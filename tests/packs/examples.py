@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 import jsonschema_rs
+import pytest
 import sympozium_packs
 
 from sympozium_skill.pack import Sidecar, load_pack
@@ -16,6 +18,17 @@ from tests.pod.play import SYMPOZIUM, Play, Run
 
 PACKS = Path(sympozium_packs.__file__).parent
 SHIPPED = sorted(file.parent for file in PACKS.glob("*/pack.yaml"))
+
+
+def needs(*programs: str) -> None:
+    """Skip the test where one of them is not there."""
+    if missing := [program for program in programs if shutil.which(program) is None]:
+        pytest.skip(f"{' and '.join(missing)}: not on this machine; the pack's image has it")
+
+
+def went_well(run: Run) -> None:
+    assert run.code == 0, run.err + run.out
+    assert [answer.outcome for answer in run.answers] == ["ok"] * len(run.answers), run.out
 
 
 def play_example(pack: str, path: Path, put: Mapping[str, str] | None = None, **env: str) -> Run:

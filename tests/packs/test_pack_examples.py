@@ -1,0 +1,60 @@
+"""Each pack's example is played as a user would: the real programs, against servers of this machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.packs.cluster import POD, cluster, kubeconfig
+from tests.packs.examples import PACKS, SHIPPED, needs, play_example, went_well
+from tests.support.canned import Canned, canned
+
+
+def test_every_pack_has_an_example() -> None:
+    assert [pack.name for pack in SHIPPED if not (pack / "example.yaml").exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("pack", "says"), [("shell", "looked"), ("code-review", "+    while True:"), ("incident-response", "09:02 UTC")]
+)
+def test_an_example_that_needs_nothing_runs(pack: str, says: str, tmp_path: Path) -> None:
+    run = play_example(pack, tmp_path)
+    went_well(run)
+    assert says in run.out
+    whole = (tmp_path / "run/ipc/run/run.json").read_text()
+    briefed = (PACKS / pack / "SKILL.md").read_text().splitlines()[-1]
+    assert json.dumps(briefed, ensure_ascii=False)[1:-1] in whole
+
+
+def test_llmfit_reports_on_its_host(tmp_path: Path) -> None:
+    needs("llmfit")
+    run = play_example("llmfit", tmp_path, HOME=str(tmp_path))
+    went_well(run)
+    memory = next(line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal"))
+    gigabytes = int(memory.split()[1]) / (1 << 20)
+    system = json.loads(run.out[run.out.index("{") : run.out.index("}\nIt runs best:") + 1])["system"]
+    assert system["total_ram_gb"] == pytest.approx(gigabytes, rel=0.05)
+    assert "GPU: User-specified GPU (24.00 GB VRAM" in run.out
+    assert "Concurrent-session capacity - Qwen/Qwen3-8B" in run.out
+
+
+@pytest.fixture
+def pods(tmp_path: Path) -> Iterator[Canned]:
+    with canned(cluster()) as server:
+        kubeconfig(tmp_path, server.url)
+        yield server
+
+
+def test_kubectl_looks_at_a_crashing_pod_and_changes_nothing(pods: Canned, tmp_path: Path) -> None:
+    needs("kubectl")
+    run = play_example("k8s-ops", tmp_path, KUBECONFIG=str(tmp_path / "kubeconfig"), HOME=str(tmp_path))
+    went_well(run)
+    assert f"{POD}   0/1     CrashLoopBackOff   11" in run.out
+    assert "Back-off restarting failed container api" in run.out
+    assert "Exit Code:    1" in run.out
+    assert run.out.endswith("fatal: PAYMENTS_DB is not set\n")
+    assert any("previous=true" in request and "tailLines=50" in request for request in pods.asked)
+    assert not [request for request in pods.asked if not request.startswith("GET ")]
