@@ -17,18 +17,18 @@ from starlette.types import ASGIApp
 from sympozium_web.agents import Agent
 from sympozium_web.chat import Chat
 from sympozium_web.guard import Guard
-from sympozium_web.outcomes import error
+from sympozium_web.outcomes import ONCE, error
+from sympozium_web.runs import Runs
 from sympozium_web.settings import Settings
 from sympozium_web.skilltools import SkillTool
-from sympozium_web.slots import Slots
 from sympozium_web.tools import Tools
 
 
 def make(
-    settings: Settings, agents: Mapping[str, Agent], skills: Sequence[SkillTool], slots: Slots, scratch: Path, now: int
+    settings: Settings, agents: Mapping[str, Agent], skills: Sequence[SkillTool], runs: Runs, scratch: Path, now: int
 ) -> ASGIApp:
     """``now``: seconds since the epoch, told as the time at which the models were made."""
-    manager = Tools(agents, skills, slots, scratch).manager(settings)
+    manager = Tools(agents, skills, runs, scratch).manager(settings)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -38,10 +38,10 @@ def make(
     app = Starlette(
         routes=[
             Route("/healthz", _health, methods=["GET"]),
-            *Chat(agents, slots, now).routes,
+            *Chat(agents, runs, now).routes,
             Route("/mcp", StreamableHTTPASGIApp(manager)),
         ],
-        exception_handlers={HTTPException: _refusal, ClientDisconnect: _left},
+        exception_handlers={HTTPException: _refusal, ClientDisconnect: _left, Exception: _broken},
         lifespan=lifespan,
     )
     return Guard(app, settings.token, settings.max_body)
@@ -56,6 +56,12 @@ async def _refusal(request: Request, refused: Exception) -> Response:
     asked = f"{request.method[:20]} {request.url.path[:100]}"
     said = error(f"{asked}: {refused.detail}", "invalid_request_error")
     return JSONResponse(said, refused.status_code, refused.headers)
+
+
+async def _broken(request: Request, fault: Exception) -> Response:
+    """A fault of this program: its log has it, the client an error of the usual shape."""
+    said = error("the server failed; its log says why", "server_error", code="InternalError")
+    return JSONResponse(said, 500, {**ONCE, "connection": "close"})
 
 
 async def _left(request: Request, gone: Exception) -> Response:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import time
 from collections.abc import AsyncGenerator, Mapping
-from pathlib import Path
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
@@ -15,13 +13,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from sympozium_protocol.exits import Reason
 from sympozium_web import answers
 from sympozium_web.agents import Agent
-from sympozium_web.command import Finished, run
+from sympozium_web.command import Finished
 from sympozium_web.conversation import BadRequest, ChatRequest, input_of, parse
 from sympozium_web.live import steps
 from sympozium_web.outcomes import ONCE, RETRY_AFTER, error, error_of, status_of
-from sympozium_web.slots import Busy, Slots
+from sympozium_web.runs import STOPPING, Busy, Run, Runs, Stopping
 from sympozium_web.waiting import unless_gone, until_done
 
 PING_EVERY = 10
@@ -31,9 +30,9 @@ PING_EVERY = 10
 class Chat:
     """The OpenAI-compatible half of the server."""
 
-    def __init__(self, agents: Mapping[str, Agent], slots: Slots, started: int) -> None:
+    def __init__(self, agents: Mapping[str, Agent], runs: Runs, started: int) -> None:
         self._agents = agents
-        self._slots = slots
+        self._runs = runs
         self._started = started
 
     @property
@@ -65,13 +64,15 @@ class Chat:
         # taken here and not in the stream: who is turned away must be told by the status
         slot = contextlib.AsyncExitStack()
         try:
-            directory = await slot.enter_async_context(self._slots.taken())
+            run = await slot.enter_async_context(self._runs.started(agent.arguments, text))
         except Busy:
             return _busy()
+        except Stopping:
+            return JSONResponse(error_of(Reason.Cancelled, STOPPING), status_of(Reason.Cancelled), ONCE)
         if asked.stream:
-            return _Stream(slot, self._stream(asked, agent, text, directory), _named(directory.name))
+            return _Stream(slot, self._stream(asked, agent, run), _named(run.directory.name))
         async with slot:
-            found = await unless_gone(request, run(directory, agent.arguments, text))
+            found = await unless_gone(request, run.ended)
         return self._answer(found, agent)
 
     def _unknown(self, name: str) -> Response:
@@ -87,19 +88,12 @@ class Chat:
             return JSONResponse(error_of(found.reason, found.message), status_of(found.reason), headers)
         return JSONResponse(answers.completion(found, agent.name, int(time.time())), headers=_named(found.run))
 
-    async def _stream(
-        self, asked: ChatRequest, agent: Agent, text: str, directory: Path
-    ) -> AsyncGenerator[ServerSentEvent, None]:
+    async def _stream(self, asked: ChatRequest, agent: Agent, run: Run) -> AsyncGenerator[ServerSentEvent, None]:
         """Comments while the agent works, then its answer: what it says on the way may not be its answer."""
-        working = asyncio.ensure_future(run(directory, agent.arguments, text))
-        try:
-            async with contextlib.aclosing(until_done(steps(directory), working)) as lines:
-                async for line in lines:
-                    yield ServerSentEvent(comment=line)
-            found = await working
-        finally:
-            working.cancel()
-            await asyncio.wait([working])
+        async with contextlib.aclosing(until_done(steps(run.directory), run.ended)) as lines:
+            async for line in lines:
+                yield ServerSentEvent(comment=line)
+        found = await run.ended
         if found.answer is None:
             yield ServerSentEvent(json.dumps(error_of(found.reason, found.message)))
             return

@@ -10,7 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sympozium_web.outcomes import error
+from sympozium_protocol.exits import Reason
+from sympozium_web.outcomes import ONCE, error, error_of, status_of
 
 OPEN: Final = frozenset({"/healthz"})
 """Paths that need no token."""
@@ -45,7 +46,23 @@ class Guard:
         elif _declared(headers) > self._max_body:
             await self._too_large()(scope, receive, send)
         else:
-            await self._app(scope, _Body(receive, self._max_body).receive, send)
+            await self._served(scope, _Body(receive, self._max_body).receive, send)
+
+    async def _served(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """An answer also for who still waits when the server has to stop: only then is a request cancelled."""
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except asyncio.CancelledError:
+            if not begun:
+                refusal = error_of(Reason.Cancelled, "the server was told to stop")
+                await JSONResponse(refusal, status_of(Reason.Cancelled), {**ONCE, **_CLOSE})(scope, receive, send)
 
     def _presented(self, header: bytes) -> bool:
         scheme, _, token = header.partition(b" ")

@@ -13,18 +13,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_web.agents import Agent, agents_of
 from sympozium_web.app import make
 from sympozium_web.connections import Connection
 from sympozium_web.logs import to_lines
+from sympozium_web.runs import Runs
 from sympozium_web.settings import Settings, runs_root
 from sympozium_web.skilltools import SkillTool, skill_tools
-from sympozium_web.slots import Slots
 
 SHUTDOWN_WITHIN = 1
-"""Seconds that requests have to end after SIGTERM, before their runs are cancelled."""
+"""Seconds that answers have to go out after SIGTERM; their runs are cancelled at once, and waited for."""
 BACKLOG = 128
 
 
@@ -35,42 +36,50 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
-    def stop(self) -> None:
-        self.should_exit = True
-
 
 async def serve(settings: Settings) -> None:
     """Until SIGTERM or SIGINT. Raises Ended when the documents or the address cannot be used."""
     to_lines()
     agents = await agents_of(settings)
-    slots = Slots(runs_root(), settings.max_runs, settings.keep)
+    runs = Runs(runs_root(), settings.max_runs, settings.keep)
     listening = listen(settings.host, settings.port)
     with listening, tempfile.TemporaryDirectory(prefix="sympozium-web-") as scratch:
-        skills = await _skills(settings, agents, slots, Path(scratch))
-        app = make(settings, agents, skills, slots, Path(scratch), int(time.time()))
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            http=Connection,
-            ws="none",
-            server_header=False,
-            proxy_headers=False,
-            lifespan="on",
-            timeout_graceful_shutdown=SHUTDOWN_WITHIN,
-        )
-        _say(settings, listening, list(agents))
-        server = Server(config)
+        skills = await _skills(settings, agents, runs, Path(scratch))
+        server = Server(_config(make(settings, agents, skills, runs, Path(scratch), int(time.time()))))
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, server.stop)
-        await server.serve(sockets=[listening])
-        await slots.idle()
+            asyncio.get_running_loop().add_signal_handler(number, _stop, server, runs)
+        _say(settings, listening, list(agents))
+        try:
+            await server.serve(sockets=[listening])
+        finally:
+            runs.stop()
+            await runs.idle()
 
 
-async def _skills(settings: Settings, agents: Mapping[str, Agent], slots: Slots, scratch: Path) -> list[SkillTool]:
+def _stop(server: Server, runs: Runs) -> None:
+    """Whoever waits is told at once; the runs come to their end meanwhile."""
+    server.should_exit = True
+    runs.stop()
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=Connection,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        lifespan="on",
+        timeout_graceful_shutdown=SHUTDOWN_WITHIN,
+    )
+
+
+async def _skills(settings: Settings, agents: Mapping[str, Agent], runs: Runs, scratch: Path) -> list[SkillTool]:
     if not settings.expose_tools:
         return []
-    found = [await skill_tools(agent, slots, scratch) for agent in agents.values()]
+    found = [await skill_tools(agent, runs, scratch) for agent in agents.values()]
     return [tool for tools in found for tool in tools]
 
 

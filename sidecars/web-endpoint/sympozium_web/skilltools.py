@@ -20,8 +20,8 @@ from sympozium_protocol.messages.base import InvalidDocument
 from sympozium_protocol.messages.calls import BlobPart, Manifest, Part, Tool
 from sympozium_protocol.messages.transcript import ToolMessage, decode_message
 from sympozium_web.agents import Agent
-from sympozium_web.command import Finished, run
-from sympozium_web.slots import Slots
+from sympozium_web.command import Finished
+from sympozium_web.runs import Runs
 
 EXECUTE: Final = "execute_command"
 _SEPARATOR: Final = "__"
@@ -37,13 +37,12 @@ class SkillTool:
     effect: str
 
 
-async def skill_tools(agent: Agent, slots: Slots, scratch: Path) -> list[SkillTool]:
+async def skill_tools(agent: Agent, runs: Runs, scratch: Path) -> list[SkillTool]:
     """What the skills of an agent offer. Raises Ended when they cannot even be started."""
-    async with slots.taken() as directory:
-        found = await run(directory, (*agent.arguments, "--script", str(_script(scratch, {"say": "ready"}))), "ready")
-        if found.answer is None:
-            return []
-        return list(_offered(agent, directory))
+    script = _script(scratch, {"say": "ready"})
+    async with runs.started((*agent.arguments, "--script", str(script)), "ready") as run:
+        found = await run.ended
+        return [] if found.answer is None else list(_offered(agent, run.directory))
 
 
 def _offered(agent: Agent, directory: Path) -> Iterator[SkillTool]:
@@ -70,16 +69,17 @@ def tool_name(agent: str, skill: str, tool: str) -> str | None:
     return name if len(name) <= 128 else None
 
 
-async def call(tool: SkillTool, arguments: Mapping[str, Any], directory: Path, scratch: Path) -> tuple[bool, str]:
-    """Make the call in a run of its own; whether it went well, and what there is to read."""
+async def call(tool: SkillTool, arguments: Mapping[str, Any], runs: Runs, scratch: Path) -> tuple[bool, str]:
+    """Make the call in a run of its own; whether it went well, and what there is to read. Raises Busy, Stopping."""
     asked = {"tool": tool.tool.name, "arguments": unquoted(dict(arguments))}
     script = _script(scratch, {"call": [asked]}, {"say": "done"})
     try:
-        found = await run(directory, (*tool.agent.arguments, "--script", str(script)), f"call {tool.tool.name}")
-        answer = _answer(directory)
+        options = (*tool.agent.arguments, "--script", str(script))
+        async with runs.started(options, f"call {tool.tool.name}") as run:
+            found = await run.ended
+            return _answer(run.directory) or (False, _failed(found))
     finally:
         script.unlink(missing_ok=True)
-    return answer if answer is not None else (False, _failed(found))
 
 
 def _failed(found: Finished) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import re
 from collections.abc import Mapping, Sequence
@@ -18,11 +17,10 @@ from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
 
 from sympozium_web.agents import Agent
-from sympozium_web.command import run
 from sympozium_web.live import steps
+from sympozium_web.runs import STOPPING, Busy, Runs, Stopping
 from sympozium_web.settings import Settings
 from sympozium_web.skilltools import SkillTool, call
-from sympozium_web.slots import Busy, Slots
 from sympozium_web.waiting import until_done
 
 INPUT: Final = {
@@ -33,6 +31,10 @@ INPUT: Final = {
     "required": ["input"],
     "additionalProperties": False,
 }
+SESSIONS: Final = 256
+"""Open sessions of clients that speak a revision before 2026-07-28."""
+SESSION_IDLE: Final = 600.0
+"""Seconds after which a session without a request ends."""
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 Context = ServerRequestContext[Any, Any]
 
@@ -40,10 +42,10 @@ Context = ServerRequestContext[Any, Any]
 class Tools:
     """The MCP half of the server."""
 
-    def __init__(self, agents: Mapping[str, Agent], skills: Sequence[SkillTool], slots: Slots, scratch: Path) -> None:
+    def __init__(self, agents: Mapping[str, Agent], skills: Sequence[SkillTool], runs: Runs, scratch: Path) -> None:
         self._agents = {agent_tool_name(name): agent for name, agent in agents.items()}
         self._skills = {tool.name: tool for tool in skills}
-        self._slots = slots
+        self._runs = runs
         self._scratch = scratch
 
     def manager(self, settings: Settings) -> StreamableHTTPSessionManager:
@@ -56,7 +58,11 @@ class Tools:
             on_call_tool=self._call,
         )
         return StreamableHTTPSessionManager(
-            server, security_settings=_security(settings), max_request_body_size=settings.max_body
+            server,
+            security_settings=_security(settings),
+            max_request_body_size=settings.max_body,
+            max_sessions=SESSIONS,
+            session_idle_timeout=SESSION_IDLE,
         )
 
     async def _list(self, context: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
@@ -65,36 +71,31 @@ class Tools:
 
     async def _call(self, context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
         try:
-            async with self._slots.taken() as directory:
-                return await self._answer(context, params, directory)
+            return await self._answer(context, params)
         except Busy:
             return _result(False, "unavailable: as many runs as there may be are going on; try again later")
+        except Stopping:
+            return _result(False, f"unavailable: {STOPPING}")
 
-    async def _answer(
-        self, context: Context, params: types.CallToolRequestParams, directory: Path
-    ) -> types.CallToolResult:
+    async def _answer(self, context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
         arguments = params.arguments or {}
         if agent := self._agents.get(params.name):
             text = arguments.get("input")
             if not isinstance(text, str) or not text.strip():
                 return _result(False, "error: input: must be a text that is not empty")
-            return await self._ask(context, agent, text, directory)
+            return await self._ask(context, agent, text)
         if tool := self._skills.get(params.name):
-            return _result(*await call(tool, arguments, directory, self._scratch))
+            return _result(*await call(tool, arguments, self._runs, self._scratch))
         raise MCPError(types.INVALID_PARAMS, f"there is no tool {params.name[:100]}")
 
-    async def _ask(self, context: Context, agent: Agent, text: str, directory: Path) -> types.CallToolResult:
-        working = asyncio.ensure_future(run(directory, agent.arguments, text))
-        try:
+    async def _ask(self, context: Context, agent: Agent, text: str) -> types.CallToolResult:
+        async with self._runs.started(agent.arguments, text) as run:
             number = 0
-            async with contextlib.aclosing(until_done(steps(directory), working)) as lines:
+            async with contextlib.aclosing(until_done(steps(run.directory), run.ended)) as lines:
                 async for line in lines:
                     number += 1
                     await context.session.report_progress(number, message=line)
-            found = await working
-        finally:
-            working.cancel()
-            await asyncio.wait([working])
+            found = await run.ended
         if found.answer is None:
             return _result(False, f"{found.reason.name}: {found.message} (run {found.run})")
         return _result(True, found.answer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -11,17 +11,15 @@ from starlette.requests import Request
 T = TypeVar("T")
 
 
-async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T | None:
-    """What ``work`` gives; None, and ``work`` cancelled to its end, when the client goes away first."""
-    working = asyncio.ensure_future(work)
+async def unless_gone(request: Request, ended: asyncio.Future[T]) -> T | None:
+    """What is awaited; None when the client goes away first."""
     gone = asyncio.ensure_future(_gone(request))
+    either: list[asyncio.Future[Any]] = [ended, gone]
     try:
-        await asyncio.wait([working, gone], return_when=asyncio.FIRST_COMPLETED)
-        return await working if working.done() else None
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        return ended.result() if ended.done() else None
     finally:
-        for task in (gone, working):
-            task.cancel()
-        await asyncio.wait([gone, working])
+        gone.cancel()
 
 
 async def _gone(request: Request) -> None:
@@ -29,16 +27,16 @@ async def _gone(request: Request) -> None:
         continue
 
 
-async def until_done(lines: AsyncGenerator[str, None], working: asyncio.Future[Any]) -> AsyncGenerator[str, None]:
-    """The lines as they come, until ``working`` is done. ``lines`` is closed at the end, whatever ends it."""
+async def until_done(lines: AsyncGenerator[str, None], ended: asyncio.Future[Any]) -> AsyncGenerator[str, None]:
+    """The lines as they come, until ``ended`` is there. ``lines`` is closed at the end, whatever ends it."""
     coming: asyncio.Future[str | None] | None = None
     try:
-        while not working.done():
+        while not ended.done():
             coming = asyncio.ensure_future(anext(lines, None))
-            await asyncio.wait([coming, working], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([coming, ended], return_when=asyncio.FIRST_COMPLETED)
             line = coming.result() if coming.done() else None
             if line is None:
-                await asyncio.wait([working])
+                await asyncio.wait([ended])
                 return
             yield line
     finally:
