@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
@@ -24,17 +24,53 @@ _OWN: Final = ("name",)
 """Fields of pack.yaml that a SkillPack has elsewhere."""
 
 
-def check_fields(value: Mapping[str, Any], findings: Findings) -> SkillPack | None:
-    """The pack, if its fields are what they must be; else every fault is among ``findings``."""
-    spec = {name: field for name, field in value.items() if name not in _OWN}
+def check_fields(value: Mapping[str, Any], findings: Findings) -> SkillPackSpec:
+    """The pack without the fields that are wrong, each of which is then among ``findings``."""
+    spec = {name: json.loads(json.dumps(field)) for name, field in value.items() if name not in _OWN}
+    found, faults = _read(spec)
+    for where, kind, message in faults:
+        _say(".".join(map(str, where)), kind, message, findings)
+    while found is None:
+        for where, _, _ in faults:
+            _leave_out(spec, where)
+        found, faults = _read(spec)
+    return found
+
+
+_Where: TypeAlias = tuple[int | str, ...]
+
+
+def _read(spec: dict[str, Any]) -> tuple[SkillPackSpec | None, list[tuple[_Where, str, str]]]:
     whole = {"kind": "SkillPack", "metadata": {"name": "pack"}, "spec": spec}
     try:
-        return SkillPack.model_validate_json(json.dumps(whole), by_alias=True, by_name=False)
+        return SkillPack.model_validate_json(json.dumps(whole), by_alias=True, by_name=False).spec, []
     except ValidationError as error:
-        for fault in error.errors(include_url=False, include_context=False, include_input=False):
-            where = ".".join(str(part) for part in fault["loc"][1:])
-            _say(where, fault["type"], fault["msg"], findings)
-        return None
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        return None, [(fault["loc"][1:], fault["type"], fault["msg"]) for fault in faults]
+
+
+def _leave_out(spec: dict[str, Any], where: _Where) -> None:
+    """Take away what the fault is in: a field of a tool, a tool that needs that field, a field of the sidecar."""
+    sidecar = spec.get("sidecar")
+    if where[0] != "sidecar" or len(where) == 1 or not isinstance(sidecar, dict):
+        spec.pop(str(where[0]), None)
+    elif where[1] == "tools" and len(where) > 2:
+        _leave_out_of_tools(sidecar["tools"], where[2:])
+    else:
+        sidecar.pop(where[1], None)
+
+
+def _leave_out_of_tools(tools: list[Any], where: _Where) -> None:
+    number, *rest = where
+    tool = tools[int(number)]
+    if rest and isinstance(tool, dict) and rest[0] in tool and rest[0] not in ("name", "argv"):
+        del tool[rest[0]]
+    else:
+        tools[int(number)] = _NO_TOOL
+
+
+_NO_TOOL: Final = {"name": "none", "argv": ["none"]}
+"""In the place of one that cannot be read: the numbers of the others stay what they are."""
 
 
 def _say(where: str, kind: str, message: str, findings: Findings) -> None:

@@ -12,24 +12,30 @@ def lines_of(text: str) -> dict[str, int]:
     node = yaml.compose(text, Loader=yaml.CSafeLoader)
     found: dict[str, int] = {}
     if node is not None:
-        _walk(node, "", node.start_mark.line + 1, found)
+        _Walk(found).go(node, "", node.start_mark.line + 1)
     return found
 
 
-def _walk(node: Any, path: str, line: int, found: dict[str, int]) -> None:
-    """``line``: that of the key, for a value that stands elsewhere (an alias) is meant here."""
-    from yaml.nodes import MappingNode, SequenceNode
+class _Walk:
+    """Through the nodes. What an alias stands for is told where the alias stands."""
 
-    if path:
-        found[path] = line
-    if isinstance(node, MappingNode):
-        for key, value in node.value:
-            _walk(value, _below(path, str(key.value)), key.start_mark.line + 1, found)
-    elif isinstance(node, SequenceNode):
-        for number, value in enumerate(node.value):
-            start = value.start_mark.line + 1
-            _walk(value, _below(path, str(number)), max(start, line), found)
+    def __init__(self, found: dict[str, int]) -> None:
+        self.found = found
+        self.seen: set[int] = set()
 
+    def go(self, node: Any, path: str, line: int, *, elsewhere: bool = False) -> None:
+        from yaml.nodes import MappingNode, SequenceNode
 
-def _below(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
+        if path:
+            self.found[path] = line
+        elsewhere = elsewhere or id(node) in self.seen
+        self.seen.add(id(node))
+        if isinstance(node, MappingNode):
+            below = [(str(key.value), value, key) for key, value in node.value]
+        elif isinstance(node, SequenceNode):
+            below = [(str(number), value, value) for number, value in enumerate(node.value)]
+        else:
+            return
+        for name, value, mark in below:
+            start = line if elsewhere or id(mark) in self.seen else mark.start_mark.line + 1
+            self.go(value, f"{path}.{name}" if path else name, start, elsewhere=elsewhere)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,8 @@ def lint_directory(directory: Path) -> list[Finding]:
     if value is not None and text is not None:
         findings.lines = lines_of(text)
         _check(value, instructions or "", directory.resolve().name, findings, about, told=instructions is not None)
-    if not findings.found and not about.found and text is not None:
+    errors = [finding for finding in (*findings.found, *about.found) if finding.level == "error"]
+    if text is not None and not errors:
         _check_as_a_run_does(directory, text, instructions or "", findings)
     return findings.sorted() + about.sorted()
 
@@ -60,27 +63,24 @@ def _value(text: str, findings: Findings) -> dict[str, Any] | None:
 def _check(
     value: dict[str, Any], instructions: str, name: str, findings: Findings, about: Findings, *, told: bool
 ) -> None:
-    import re
-
     if "instructions" in value:
         findings.error("instructions", f"belong into {SKILL_FILE}")
     if value.get("name", name) != name:
         findings.error("name", f"must be {name}, as its directory is")
     elif not re.fullmatch(LABEL_PATTERN, name):
         findings.error("name", f"{name} is no name", "lower case letters, digits and -, at most 63")
-    pack = check_fields(value, findings)
-    check_tools(value, _others(name), findings)
-    if pack is not None:
-        check_rights(pack.spec, instructions, findings)
-        if told:
-            check_text(instructions, pack.spec, about)
+    spec = check_fields(value, findings)
+    check_tools(value, {tool: pack for tool, pack in _shipped_tools() if pack != name}, findings)
+    check_rights(spec, instructions, findings)
+    if told:
+        check_text(instructions, spec, about)
 
 
-def _others(name: str) -> dict[str, str]:
-    """The tools of the shipped packs but this one, and whose each is."""
-    packs = shipped()
-    sidecars = ((other, packs[other].spec.sidecar) for other in packs if other != name)
-    return {tool.name: other for other, sidecar in sidecars if sidecar for tool in sidecar.tools}
+@cache
+def _shipped_tools() -> tuple[tuple[str, str], ...]:
+    """The tools of the packs that are shipped, and whose each is."""
+    sidecars = ((name, pack.spec.sidecar) for name, pack in shipped().items())
+    return tuple((tool.name, name) for name, sidecar in sidecars if sidecar for tool in sidecar.tools)
 
 
 def _check_as_a_run_does(directory: Path, text: str, instructions: str, findings: Findings) -> None:

@@ -23,8 +23,6 @@ def check_rights(spec: SkillPackSpec, instructions: str, findings: Findings) -> 
     sidecar = spec.sidecar
     if sidecar is None:
         return
-    if sidecar.commands is None and not sidecar.tools:
-        findings.error("sidecar", "has neither commands nor tools", "give it some, or leave sidecar out")
     if sidecar.commands == ():
         findings.warning("sidecar.commands", "[] lets any program of the image be started", "list the programs")
     if not sidecar.image:

@@ -67,7 +67,8 @@ def only_reads(argv: Sequence[str]) -> str | None:
     """The words by which it is known only to read; None if it is not known. A script is not judged."""
     if argv[0] in _PLAIN["reading"]:
         return argv[0]
-    return _match(argv, READING.get(argv[0], frozenset()))
+    verb = _verb(argv)
+    return f"{argv[0]} {verb}" if verb in READING.get(argv[0], frozenset()) else None
 
 
 def script_of(argv: Sequence[str]) -> str | None:
@@ -99,16 +100,18 @@ def _changing(words: Sequence[str], *, first_only: bool = False) -> Iterator[str
         rest = words[number:]
         if word == "curl":
             yield from _sending(rest)
-        elif (found := _match(rest, CHANGING.get(word, frozenset()))) and not _tries_only(rest):
-            yield found
+        elif (verb := _verb(rest)) in CHANGING.get(word, frozenset()) and not _tries_only(rest):
+            yield f"{word} {verb}"
 
 
-def _match(words: Sequence[str], verbs: frozenset[str]) -> str | None:
-    """The program and its verb, options between them passed over."""
-    plain = [word for word in words[1:8] if not word.startswith(("-", "{", "$"))]
-    for count in (2, 1):
-        if " ".join(plain[:count]) in verbs:
-            return " ".join([words[0], *plain[:count]])
+def _verb(words: Sequence[str]) -> str | None:
+    """The first known subcommand; options and their values may stand before it."""
+    known = CHANGING.get(words[0], frozenset()) | READING.get(words[0], frozenset())
+    plain = [word for word in words[1:10] if not word.startswith(("-", "{", "$"))]
+    for at in range(len(plain)):
+        for phrase in (" ".join(plain[at : at + 2]), plain[at]):
+            if phrase in known:
+                return phrase
     return None
 
 
