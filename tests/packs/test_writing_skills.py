@@ -1,0 +1,47 @@
+"""docs/writing-skills.md is followed line by line: its files are written, its commands run, its output compared."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.pod.play import SYMPOZIUM
+
+PAGE = Path(__file__).resolve().parents[2] / "docs/writing-skills.md"
+PIECE = re.compile(r"(?:^`([^`\n]+)`:\n\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+"""A block, with the name of the file that it is, if the line before says one."""
+
+
+def pieces() -> Iterator[tuple[str, str, str]]:
+    for found in PIECE.finditer(PAGE.read_text()):
+        yield found[1] or "", found[2], found[3]
+
+
+def test_a_reader_who_does_what_the_page_says_sees_what_it_says(tmp_path: Path) -> None:
+    env = {**os.environ, "PATH": f"{SYMPOZIUM.parent}:{os.environ['PATH']}", "XDG_STATE_HOME": str(tmp_path / "state")}
+    output, commands, compared = "", 0, 0
+    for file, language, text in pieces():
+        if file:
+            (tmp_path / file).write_text(text)
+        elif language == "text":
+            assert output == text
+            compared += 1
+        elif language == "sh" and not text.startswith("docker "):
+            done = subprocess.run(
+                ["bash", "-c", text],
+                cwd=tmp_path,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+            output, commands = done.stdout, commands + 1
+            assert done.returncode in (0, 14), done.stderr
+            assert (done.returncode == 14) is ("error" in output), output
+    assert (commands, compared) == (6, 1)
+    assert output.splitlines() == ["Its outcome was denied.", "Its outcome was ok."]
