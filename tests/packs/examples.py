@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import jsonschema_rs
@@ -18,6 +17,14 @@ from tests.pod.play import SYMPOZIUM, Play, Run
 
 PACKS = Path(sympozium_packs.__file__).parent
 SHIPPED = sorted(file.parent for file in PACKS.glob("*/pack.yaml"))
+IMAGES = {
+    "k8s-ops": ("sh", "kubectl", "curl", "jq"),
+    "helm": ("sh", "helm", "kubectl", "jq"),
+    "llmfit": ("sh", "llmfit", "kubectl", "jq"),
+    "sre-observability": ("sh", "curl", "jq", "kubectl"),
+    "github-gitops": ("sh", "git", "curl", "jq"),
+}
+"""The programs of each pack's image, as its README says: a tool finds no others."""
 
 
 def needs(*programs: str) -> None:
@@ -52,10 +59,11 @@ def call_tool(
     tmp = workspace.parent / "tmp"
     tmp.mkdir(exist_ok=True)
     workspace.mkdir(exist_ok=True)
+    programs = _programs(workspace.parent / "programs", IMAGES[pack])
     return subprocess.run(
         fill_argv(declared.argv, declared.parameters, arguments),
         cwd=workspace,
-        env={"PATH": os.environ["PATH"], "HOME": str(tmp), "TMPDIR": str(tmp), "LANG": "C.UTF-8", **env},
+        env={"PATH": str(programs), "HOME": str(tmp), "TMPDIR": str(tmp), "LANG": "C.UTF-8", **env},
         input=fill_stdin(declared.stdin, arguments).decode(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -63,6 +71,16 @@ def call_tool(
         timeout=60,
         check=False,
     )
+
+
+def _programs(directory: Path, names: Iterable[str]) -> Path:
+    """A PATH that has these programs of the machine's, those that are there, and no others."""
+    directory.mkdir(exist_ok=True)
+    for name in names:
+        link, found = directory / name, shutil.which(name)
+        if found and not link.exists():
+            link.symlink_to(Path(found).resolve())
+    return directory
 
 
 def _sidecar(pack: str) -> Sidecar:

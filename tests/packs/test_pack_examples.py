@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from sympozium_skill.pack import load_pack
 from tests.packs.cluster import POD, cluster, kubeconfig
-from tests.packs.examples import PACKS, SHIPPED, needs, play_example, went_well
+from tests.packs.examples import IMAGES, PACKS, SHIPPED, needs, play_example, went_well
 from tests.support.canned import Canned, canned
 
 
@@ -58,3 +60,13 @@ def test_kubectl_looks_at_a_crashing_pod_and_changes_nothing(pods: Canned, tmp_p
     assert run.out.endswith("fatal: PAYMENTS_DB is not set\n")
     assert any("previous=true" in request and "tailLines=50" in request for request in pods.asked)
     assert not [request for request in pods.asked if not request.startswith("GET ")]
+
+
+@pytest.mark.parametrize("pack", sorted(IMAGES))
+def test_the_readme_says_what_an_image_of_the_pack_needs(pack: str) -> None:
+    sidecar = load_pack(PACKS / pack).sidecar
+    assert sidecar is not None
+    started = {*(sidecar.commands or ()), *(tool.argv[0] for tool in sidecar.tools)}
+    assert started <= set(IMAGES[pack])
+    row = next(line for line in (PACKS.parent / "README.md").read_text().splitlines() if line.startswith(f"| `{pack}`"))
+    assert re.findall(r"[a-z]+", re.sub(r"\(.*?\)", "", row.split("|")[4])) == list(IMAGES[pack])
