@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 
-from sympozium_skill.pack import load_pack
+from sympozium_skill.pack import DeclaredTool, Sidecar, load_pack
+from sympozium_skill.template import fill_argv
 from tests.packs.cluster import POD, cluster, kubeconfig
 from tests.packs.examples import IMAGES, PACKS, SHIPPED, needs, play_example, went_well
 from tests.support.canned import Canned, canned
@@ -70,3 +74,30 @@ def test_the_readme_says_what_an_image_of_the_pack_needs(pack: str) -> None:
     assert started <= set(IMAGES[pack])
     row = next(line for line in (PACKS.parent / "README.md").read_text().splitlines() if line.startswith(f"| `{pack}`"))
     assert re.findall(r"[a-z]+", re.sub(r"\(.*?\)", "", row.split("|")[4])) == list(IMAGES[pack])
+
+
+SAMPLES: dict[str, object] = {
+    "kind": "pods", "name": "web-0", "namespace": "shop", "allNamespaces": True, "selector": "app=web",
+    "fieldSelector": "type=Warning", "output": "yaml", "pod": "web-0", "container": "web", "tail": 10, "since": "5m",
+    "previous": True, "what": "pods", "workload": "deployment/web", "revision": 3, "manifest": "{}", "replicas": 2,
+    "currentReplicas": 1, "filter": "^web", "release": "web", "chart": "charts/web", "values": "a: 1",
+    "valuesFile": "more.yaml", "showOnly": "templates/a.yaml",
+}  # fmt: skip
+FLAGGED = [
+    (pack, tool)
+    for pack in ("k8s-ops", "helm")
+    for tool in (load_pack(PACKS / pack).sidecar or Sidecar()).tools
+    if tool.argv[0] in ("kubectl", "helm")
+]
+
+
+@pytest.mark.parametrize(("pack", "tool"), FLAGGED, ids=[tool.name for _, tool in FLAGGED])
+def test_the_program_knows_every_option_that_a_tool_gives_it(pack: str, tool: DeclaredTool, tmp_path: Path) -> None:
+    needs(tool.argv[0])
+    arguments = {name: SAMPLES[name] for name in tool.parameters["properties"]}
+    jsonschema_rs.validate(tool.parameters, arguments)
+    argv = [*fill_argv(tool.argv, tool.parameters, arguments), "--help"]
+    assert len(argv) == len(tool.argv) + 1
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
