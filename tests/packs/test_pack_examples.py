@@ -101,3 +101,12 @@ def test_the_program_knows_every_option_that_a_tool_gives_it(pack: str, tool: De
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("kind", ["secrets", "Secret", "pods,SECRETS", "secrets.v1.", "sealedsecrets.bitnami.com"])
+def test_kubectl_get_takes_no_secrets(kind: str) -> None:
+    sidecar = load_pack(PACKS / "k8s-ops").sidecar
+    assert sidecar is not None
+    schema = next(tool.parameters for tool in sidecar.tools if tool.name == "kubectl_get")
+    assert jsonschema_rs.is_valid(schema, {"kind": "pods,services"})
+    assert not jsonschema_rs.is_valid(schema, {"kind": kind})
