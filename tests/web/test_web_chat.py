@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 
+from sympozium_web.outcomes import without_paths
 from tests.support.scratch import soon
 from tests.web.conftest import Web, instance, waits_for
 
@@ -138,6 +141,97 @@ def test_more_runs_than_there_may_be_are_turned_away_until_one_has_ended(web: We
         (tmp_path / "go").touch()
         assert first.read().endswith(b"data: [DONE]\r\n\r\n")
     assert web.ask("waits").status_code == 200
+
+
+def test_openais_client_comes_back_by_itself_when_it_was_turned_away(web: Web, tmp_path: Path) -> None:
+    web.write(instance("waits", waits_for(tmp_path / "go"), {"say": "done"}))
+    web.start("--max-runs", "1")
+    first = web.client_process("waits")
+    soon(lambda: web.at_work() or None, "the run is at work")
+    seen: list[int] = []
+
+    def let_go(response: httpx2.Response) -> None:
+        seen.append(response.status_code)
+        (tmp_path / "go").touch()
+
+    http = openai.DefaultHttpxClient(event_hooks={"response": [let_go]})
+    client = openai.OpenAI(base_url=f"{web.url}/v1", api_key=web.token, max_retries=8, http_client=http)
+    found = client.chat.completions.create(model="waits", messages=said("x"))
+    assert found.choices[0].message.content == "done"
+    assert (seen[0], seen[-1]) == (429, 200)
+    first.wait(30)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_two_runs_go_on_side_by_side_and_each_client_gets_its_own_answer(
+    web: Web, tmp_path: Path, stream: bool
+) -> None:
+    def meets(name: str, other: str) -> dict[str, Any]:
+        """Only done when the other is at work at the same time."""
+        command = f"touch {tmp_path / name}; until [ -e {tmp_path / other} ]; do sleep 0.05; done"
+        return {"call": [{"tool": "execute_command", "arguments": {"command": command}}]}
+
+    answers = {"say": "I am ${input}"}
+    web.write(instance("one", meets("one", "two"), answers), instance("two", meets("two", "one"), answers))
+    web.start()
+    with ThreadPoolExecutor() as pool:
+        asked = [pool.submit(web.ask, name, f"asked of {name}", stream=stream) for name in ("one", "two")]
+        first, second = [one.result(60).text for one in asked]
+    assert "I am asked of one" in first
+    assert "asked of two" not in first
+    assert "I am asked of two" in second
+    assert "asked of one" not in second
+
+
+def test_an_input_that_is_larger_than_a_run_takes_is_refused_before_its_run(shared: Web) -> None:
+    before = len(shared.runs)
+    found = shared.ask("echo", "x" * 1_045_000)
+    assert found.status_code == 413
+    error = found.json()["error"]
+    assert (error["type"], error["param"]) == ("invalid_request_error", "messages")
+    assert len(shared.runs) == before
+
+
+def test_the_servers_limit_ends_a_run_and_never_loosens_the_agents_own(web: Web, tmp_path: Path) -> None:
+    web.write(
+        instance("long", waits_for(tmp_path / "never"), {"say": "done"}, limits={"timeout": "1h"}),
+        instance("short", waits_for(tmp_path / "never"), {"say": "done"}, limits={"timeout": "1s"}),
+    )
+    web.start("--timeout", "2s")
+    found = [web.ask(name) for name in ("long", "short")]
+    assert [one.status_code for one in found] == [504, 504]
+    assert all(one.json()["error"]["code"] == "Timeout" for one in found)
+    assert [json.loads((run / "ipc/run/run.json").read_text())["limits"]["timeout"] for run in web.runs] == [2.0, 1.0]
+
+
+def test_instances_of_one_name_are_told_apart_by_their_namespaces(web: Web) -> None:
+    one, two = instance("twin", {"say": "one"}), instance("twin", {"say": "two"})
+    one["metadata"]["namespace"] = "first"
+    web.write(one, two, instance("single", {"say": "three"}))
+    web.start()
+    client = openai.OpenAI(base_url=f"{web.url}/v1", api_key=web.token)
+    assert [model.id for model in client.models.list()] == ["first/twin", "default/twin", "single"]
+    found = [web.ask(name).json()["choices"][0]["message"]["content"] for name in ("first/twin", "default/twin")]
+    assert found == ["one", "two"]
+    assert web.ask("twin").status_code == 404
+    with web.client() as http:
+        assert http.get("/v1/models/first/twin").json()["id"] == "first/twin"
+
+
+def test_an_error_tells_clients_nothing_of_the_servers_files(web: Web) -> None:
+    web.write(instance("echo", {"say": "x"}))
+    web.start()
+    web.objects.unlink()
+    found = web.ask("echo")
+    assert (found.status_code, found.headers["x-should-retry"]) == (500, "false")
+    assert found.json()["error"]["code"] == "InvalidDocument"
+    assert str(web.path) not in found.text
+    assert str(web.objects) in web.log.read_text()  # whoever runs the server is told
+
+
+def test_paths_below_the_servers_own_directories_are_taken_out_of_messages() -> None:
+    said = without_paths("shell: /home/me/x/run.json: gone (see /home/me) at http://h/v1", ["/", "/home/me"])
+    assert said == "shell: …: gone (see …) at http://h/v1"
 
 
 def asking(model: str, **more: object) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -131,6 +132,31 @@ def test_a_call_that_is_cancelled_cancels_its_run(web: Web, tmp_path: Path) -> N
         await asyncio.to_thread(soon, lambda: web.left() == [] or None, "nothing of the run is left")
 
     with_client(web, call)
+
+
+def test_a_client_of_an_older_revision_that_goes_away_cancels_its_run(web: Web, tmp_path: Path) -> None:
+    web.write(instance("waits", waits_for(tmp_path / "never"), {"say": "done"}))
+    web.start("--max-runs", "1")
+    client = {"name": "t", "version": "1"}
+    hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client}
+    accept = "application/json, text/event-stream"
+    with web.client(accept=accept) as http:
+        opened = http.post("/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello})
+        session = opened.headers["mcp-session-id"]
+        http.headers["mcp-session-id"] = session
+        assert http.post("/mcp", json={"jsonrpc": "2.0", "method": "notifications/initialized"}).status_code == 202
+    asked = {"name": "ask_waits", "arguments": {"input": "x"}}
+    body = json.dumps({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": asked}).encode()
+    more = f"accept: {accept}", f"mcp-session-id: {session}", f"content-length: {len(body)}"
+    with web.connection(web.head("POST", "/mcp", *more) + body):
+        soon(lambda: web.at_work() or None, "the run is at work")
+    soon(lambda: web.left() == [] or None, "nothing of the run is left")
+
+
+def test_a_task_that_is_larger_than_a_run_takes_is_an_error(shared: Web) -> None:
+    good, text = called(shared, "ask_echo", input="x" * 1_040_000)
+    assert not good
+    assert text.startswith("error: input: ")
 
 
 def test_a_page_that_rebinds_its_name_to_this_server_is_refused(shared: Web) -> None:

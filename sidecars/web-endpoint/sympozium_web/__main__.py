@@ -34,13 +34,21 @@ def _parser() -> _Parser:
     )
     option = parser.add_argument
     option("-f", "--file", action="append", required=True, metavar="FILE", help="objects in YAML; may be repeated")
-    option("--instance", default="", metavar="NAME", help="serve this instance alone (default: all of FILE)")
+    option(
+        "--instance",
+        default="",
+        metavar="NAME",
+        help="serve this instance alone, as NAME or NAMESPACE/NAME (default: all)",
+    )
     option("--host", default="127.0.0.1", help="address to listen at (default 127.0.0.1)")
     option("--port", type=_port, default=8080, help="port to listen at; 0: any that is free (default 8080)")
     option("--token-file", type=Path, metavar="FILE", help=f"holds the bearer token (default: ${TOKEN})")
     option("--max-runs", type=_positive, default=MAX_RUNS, metavar="N", help=f"runs at once (default {MAX_RUNS})")
     option("--max-body", type=_positive, default=MAX_BODY, metavar="BYTES", help=f"of a request (default {MAX_BODY})")
     option("--keep", type=_positive, default=KEEP, metavar="N", help=f"runs kept on the disk (default {KEEP})")
+    option(
+        "--timeout", default="", metavar="TIME", help="of each run, such as 90s; never loosens the documents' limits"
+    )
     option("--approve", choices=("none", "all"), default="none", help="who answers questions: nobody, or always yes")
     option("--expose-tools", action="store_true", help="offer the tools of the agents' skills at /mcp as well")
     option("--allowed-host", action="append", default=[], metavar="NAME", help="a further name that /mcp is reached by")
@@ -74,6 +82,7 @@ def settings_of(words: list[str]) -> Settings:
         max_body=said.max_body,
         keep=said.keep,
         approve=said.approve,
+        timeout=said.timeout,
         expose_tools=said.expose_tools,
         allowed_hosts=tuple(said.allowed_host),
     )

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
 from sympozium_protocol.exits import Ended, Reason
+from sympozium_protocol.files import MAX_FILE
 from sympozium_protocol.messages.spec import RunSpec
 from sympozium_web.command import dry_run
 from sympozium_web.settings import Settings
 
-QUESTION = "Can this agent be run?"
+QUESTION: Final = "Can this agent be run?"
 """The input of a run that is only resolved."""
+SLACK: Final = 16384
+"""Bytes in which RunSpecs of one agent may differ beside their input: the run's name, a query of its memory."""
+DEFAULT_NAMESPACE: Final = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,29 +34,57 @@ class Agent:
     """Options of ``sympozium run`` that mean this instance."""
     spec: RunSpec
 
+    def excess(self, text: str) -> int:
+        """By how many bytes a run with the input ``text`` would be larger than a run may be; below 1: it fits."""
+        return len(self.spec.model_copy(update={"input": text}).encode()) + SLACK - MAX_FILE
 
-async def agents_of(settings: Settings) -> Mapping[str, Agent]:
+
+async def agents_of(settings: Settings, scratch: Path) -> Mapping[str, Agent]:
     """By name, in the order of the documents. Raises Ended: a document that cannot be run is told at the start."""
-    names = [settings.instance] if settings.instance else list(dict.fromkeys(instance_names(settings.files)))
-    if not names:
+    found = named(dict.fromkeys(instances(settings.files)))
+    if settings.instance:
+        # one that is not there is for the command to tell
+        asked = {label: one for label, one in found.items() if settings.instance in (label, one[1])}
+        found = asked or {settings.instance: ("", settings.instance)}
+    if not found:
         raise Ended(Reason.MissingReference, f"{', '.join(settings.files)}: holds no SympoziumInstance to serve")
-    found = await asyncio.gather(*(_agent(settings, name) for name in names))
-    return {agent.name: agent for agent in found}
+    agents = await asyncio.gather(*(_agent(settings, label, *one, scratch) for label, one in found.items()))
+    return {agent.name: agent for agent in agents}
 
 
-async def _agent(settings: Settings, name: str) -> Agent:
-    files = (word for file in settings.files for word in ("-f", file))
-    arguments = (*files, "--instance", name, "--approve", settings.approve)
-    return Agent(name, arguments, await dry_run(arguments, QUESTION))
+def named(found: Iterable[tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """Namespaces and names by what clients call them: the name, or namespace/name where that is not enough."""
+    listed = list(found)
+    same = Counter(name for _, name in listed)
+    return {name if same[name] == 1 else f"{namespace}/{name}": (namespace, name) for namespace, name in listed}
 
 
-def instance_names(files: Sequence[str]) -> Iterator[str]:
-    """The names alone; whether the documents are right is for the command to say. Raises Ended."""
+async def _agent(settings: Settings, label: str, namespace: str, name: str, scratch: Path) -> Agent:
+    files = (*settings.files, *(_of_namespace(namespace, name, scratch) if label != name else ()))
+    limit = ("--timeout", settings.timeout) if settings.timeout else ()
+    chosen = (word for file in files for word in ("-f", file))
+    arguments = (*chosen, "--instance", name, "--approve", settings.approve, *limit)
+    return Agent(label, arguments, await dry_run(arguments, QUESTION))
+
+
+def _of_namespace(namespace: str, name: str, scratch: Path) -> tuple[str]:
+    """A document with a run of just this instance: the command's options cannot name a namespace."""
+    head = {"apiVersion": "sympozium.ai/v1alpha1", "kind": "AgentRun"}
+    metadata = {"name": "served", "namespace": namespace}
+    document = {**head, "metadata": metadata, "spec": {"instanceRef": name, "input": QUESTION}}
+    path = scratch / f"{namespace}.{name}.yaml"
+    path.write_text(json.dumps(document), encoding="utf-8")  # JSON is YAML
+    return (str(path),)
+
+
+def instances(files: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Their namespaces and names alone; whether the documents are right is for the command to say. Raises Ended."""
     for file in files:
         for path in _expanded(Path(file)):
             for document in _documents(path):
                 if document.get("kind") == "SympoziumInstance":
-                    yield str((document.get("metadata") or {}).get("name", ""))
+                    metadata = document.get("metadata") or {}
+                    yield str(metadata.get("namespace") or DEFAULT_NAMESPACE), str(metadata.get("name", ""))
 
 
 def _expanded(path: Path) -> list[Path]:

@@ -21,7 +21,7 @@ from sympozium_web.outcomes import ONCE, error
 from sympozium_web.runs import Runs
 from sympozium_web.settings import Settings
 from sympozium_web.skilltools import SkillTool
-from sympozium_web.tools import Tools
+from sympozium_web.tools import Noticed, Tools
 
 
 def make(
@@ -39,7 +39,7 @@ def make(
         routes=[
             Route("/healthz", _health, methods=["GET"]),
             *Chat(agents, runs, now).routes,
-            Route("/mcp", StreamableHTTPASGIApp(manager)),
+            Route("/mcp", Noticed(StreamableHTTPASGIApp(manager))),
         ],
         exception_handlers={HTTPException: _refusal, ClientDisconnect: _left, Exception: _broken},
         lifespan=lifespan,

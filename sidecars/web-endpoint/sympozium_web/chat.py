@@ -39,7 +39,7 @@ class Chat:
     def routes(self) -> list[Route]:
         return [
             Route("/v1/models", self.models, methods=["GET"]),
-            Route("/v1/models/{name}", self.model, methods=["GET"]),
+            Route("/v1/models/{name:path}", self.model, methods=["GET"]),
             Route("/v1/chat/completions", self.complete, methods=["POST"]),
         ]
 
@@ -61,6 +61,9 @@ class Chat:
         agent = self._agents.get(asked.model)
         if agent is None:
             return self._unknown(asked.model)
+        if (size := agent.excess(text)) > 0:
+            why = f"messages: are {size} bytes longer than a run takes"
+            return JSONResponse(error(why, "invalid_request_error", code="request_too_large", param="messages"), 413)
         # taken here and not in the stream: who is turned away must be told by the status
         slot = contextlib.AsyncExitStack()
         try:

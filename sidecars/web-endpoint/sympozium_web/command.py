@@ -9,14 +9,17 @@ import json
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from sympozium_protocol.exits import Ended, Reason, reason_of
 from sympozium_protocol.messages.spec import RunSpec
 from sympozium_protocol.process import log
+from sympozium_web.outcomes import is_inward, without_paths
+from sympozium_web.settings import runs_root
 
 CANCEL_GRACE: Final = 10.0
 """Seconds that a cancelled run has before it is stopped at once: an agent's own grace for its calls is 5."""
@@ -54,7 +57,10 @@ async def dry_run(arguments: Sequence[str], text: str) -> RunSpec:
 
 async def run(directory: Path, arguments: Sequence[str], text: str) -> Finished:
     """A run in ``directory``, from start to end. Cancelled, it cancels the run and waits for its end."""
-    process = await _start(["run", "-", *arguments, "--dir", str(directory), "--output", "json", "--quiet"])
+    try:
+        process = await _start(["run", "-", *arguments, "--dir", str(directory), "--output", "json", "--quiet"])
+    except OSError as error:  # no process or file was left to have
+        return _ended(Finished(directory.name, Reason.InternalError, None, f"{command()}: {error.strerror}"))
     talking = asyncio.ensure_future(process.communicate(text.encode()))
     try:
         out, err = await asyncio.shield(talking)
@@ -65,9 +71,15 @@ async def run(directory: Path, arguments: Sequence[str], text: str) -> Finished:
                 await asyncio.shield(ending)
         log("run ended", run=directory.name, reason=Reason.Cancelled.name)
         raise
-    found = finished(directory.name, process.returncode or 0, out, err)
-    log("run ended", run=found.run, reason=found.reason.name)
-    return found
+    return _ended(finished(directory.name, process.returncode or 0, out, err))
+
+
+def _ended(found: Finished) -> Finished:
+    """Said in the log, with what clients are not told; as clients may be told it."""
+    more = {"message": found.message} if is_inward(found.reason) else {}
+    log("run ended", run=found.run, reason=found.reason.name, **more)
+    roots = (str(Path.home()), sys.prefix, tempfile.gettempdir(), str(runs_root()), str(Path.cwd()))
+    return replace(found, message=without_paths(found.message, roots))
 
 
 async def _start(arguments: Sequence[str]) -> asyncio.subprocess.Process:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from sympozium_protocol.exits import Reason
@@ -42,8 +43,25 @@ def error(message: str, kind: str, *, code: str | None = None, param: str | None
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
+def is_inward(reason: Reason) -> bool:
+    """Is its message, which may name files of this machine, for whoever runs the server and for no client?"""
+    return reason // 10 in (1, 6)
+
+
+def told(reason: Reason, message: str) -> str:
+    """A reason and its message, as far as they are a client's."""
+    if is_inward(reason):
+        return f"{reason.name}: the log of this server says why"
+    return f"{reason.name}: {message}" if message else reason.name
+
+
+def without_paths(message: str, roots: Iterable[str]) -> str:
+    """``message`` with no path below these directories in it."""
+    known = "|".join(re.escape(root) for root in sorted(roots, key=len, reverse=True) if len(root) > 1)
+    return re.sub(rf"(?:{known})(?=/|\b)[^\s:;,'\"()\[\]]*", "…", message) if known else message
+
+
 def error_of(reason: Reason, message: str) -> dict[str, Any]:
     """Why a run gave no answer."""
-    said = f"{reason.name}: {message}" if message else reason.name
     kind = "invalid_request_error" if status_of(reason) < 500 else "server_error"
-    return error(said, kind, code=CODES.get(reason, reason.name))
+    return error(told(reason, message), kind, code=CODES.get(reason, reason.name))

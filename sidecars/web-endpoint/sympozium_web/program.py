@@ -40,12 +40,13 @@ class Server(uvicorn.Server):
 async def serve(settings: Settings) -> None:
     """Until SIGTERM or SIGINT. Raises Ended when the documents or the address cannot be used."""
     to_lines()
-    agents = await agents_of(settings)
     runs = Runs(runs_root(), settings.max_runs, settings.keep)
-    listening = listen(settings.host, settings.port)
-    with listening, tempfile.TemporaryDirectory(prefix="sympozium-web-") as scratch:
-        skills = await _skills(settings, agents, runs, Path(scratch))
-        server = Server(_config(make(settings, agents, skills, runs, Path(scratch), int(time.time()))))
+    with contextlib.ExitStack() as held:
+        scratch = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="sympozium-web-")))
+        agents = await agents_of(settings, scratch)
+        listening = held.enter_context(listen(settings.host, settings.port))
+        skills = await _skills(settings, agents, runs, scratch)
+        server = Server(_config(make(settings, agents, skills, runs, scratch, int(time.time()))))
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, _stop, server, runs)
         _say(settings, listening, list(agents))

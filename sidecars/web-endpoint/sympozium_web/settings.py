@@ -27,6 +27,8 @@ class Settings:
     max_body: int = MAX_BODY
     keep: int = KEEP
     approve: str = "none"
+    timeout: str = ""
+    """Of each run, as ``sympozium run --timeout`` takes it; empty: what the documents say."""
     expose_tools: bool = False
     allowed_hosts: tuple[str, ...] = ()
     """Names by which clients may reach /mcp, besides those of loopback."""

@@ -21,6 +21,7 @@ from sympozium_protocol.messages.calls import BlobPart, Manifest, Part, Tool
 from sympozium_protocol.messages.transcript import ToolMessage, decode_message
 from sympozium_web.agents import Agent
 from sympozium_web.command import Finished
+from sympozium_web.outcomes import told
 from sympozium_web.runs import Runs
 
 EXECUTE: Final = "execute_command"
@@ -65,7 +66,7 @@ def _manifest(directory: Path, participant: str) -> Manifest:
 def tool_name(agent: str, skill: str, tool: str) -> str | None:
     """AGENT__TOOL, or AGENT__SKILL__execute_command, which several skills may have; None if it is too long."""
     parts = (agent, skill, tool) if tool == EXECUTE else (agent, tool)
-    name = _SEPARATOR.join(re.sub(r"[^A-Za-z0-9_-]", "-", part) for part in parts)
+    name = _SEPARATOR.join(re.sub(r"[^A-Za-z0-9_-]", "-", part.replace("/", _SEPARATOR)) for part in parts)
     return name if len(name) <= 128 else None
 
 
@@ -83,7 +84,7 @@ async def call(tool: SkillTool, arguments: Mapping[str, Any], runs: Runs, scratc
 
 
 def _failed(found: Finished) -> str:
-    return f"{found.reason.name}: {found.message}"
+    return told(found.reason, found.message)
 
 
 def _answer(directory: Path) -> tuple[bool, str] | None:

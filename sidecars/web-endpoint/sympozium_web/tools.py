@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 from collections.abc import Mapping, Sequence
@@ -15,9 +16,13 @@ from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from sympozium_protocol.exits import Ended, Reason
 from sympozium_web.agents import Agent
 from sympozium_web.live import steps
+from sympozium_web.outcomes import told
 from sympozium_web.runs import STOPPING, Busy, Runs, Stopping
 from sympozium_web.settings import Settings
 from sympozium_web.skilltools import SkillTool, call
@@ -35,8 +40,24 @@ SESSIONS: Final = 256
 """Open sessions of clients that speak a revision before 2026-07-28."""
 SESSION_IDLE: Final = 600.0
 """Seconds after which a session without a request ends."""
+GONE: Final = "sympozium.gone"
+"""In a request's scope: the event that is set when the request is over."""
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 Context = ServerRequestContext[Any, Any]
+
+
+class Noticed:
+    """Tells what serves a request, in the request's scope, that the request is over."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gone = scope[GONE] = asyncio.Event()
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            gone.set()
 
 
 class Tools:
@@ -44,6 +65,8 @@ class Tools:
 
     def __init__(self, agents: Mapping[str, Agent], skills: Sequence[SkillTool], runs: Runs, scratch: Path) -> None:
         self._agents = {agent_tool_name(name): agent for name, agent in agents.items()}
+        if len(self._agents) < len(agents):
+            raise Ended(Reason.Usage, f"{', '.join(agents)}: two of them have one name as tools; pick with --instance")
         self._skills = {tool.name: tool for tool in skills}
         self._runs = runs
         self._scratch = scratch
@@ -70,6 +93,19 @@ class Tools:
         return types.ListToolsResult(tools=[*asks, *(_skill_tool(tool) for tool in self._skills.values())])
 
     async def _call(self, context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+        """As long as somebody waits: a client that went away says so in no message before revision 2026-07-28."""
+        answering = asyncio.ensure_future(self._answered(context, params))
+        assert isinstance(context.request, Request)
+        gone = asyncio.ensure_future(context.request.scope[GONE].wait())
+        either: list[asyncio.Future[Any]] = [answering, gone]
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            return answering.result() if answering.done() else _result(False, "cancelled: the client went away")
+        finally:
+            answering.cancel()
+            gone.cancel()
+
+    async def _answered(self, context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
         try:
             return await self._answer(context, params)
         except Busy:
@@ -83,6 +119,8 @@ class Tools:
             text = arguments.get("input")
             if not isinstance(text, str) or not text.strip():
                 return _result(False, "error: input: must be a text that is not empty")
+            if (size := agent.excess(text)) > 0:
+                return _result(False, f"error: input: is {size} bytes longer than a run takes")
             return await self._ask(context, agent, text)
         if tool := self._skills.get(params.name):
             return _result(*await call(tool, arguments, self._runs, self._scratch))
@@ -97,12 +135,12 @@ class Tools:
                     await context.session.report_progress(number, message=line)
             found = await run.ended
         if found.answer is None:
-            return _result(False, f"{found.reason.name}: {found.message} (run {found.run})")
+            return _result(False, f"{told(found.reason, found.message)} (run {found.run})")
         return _result(True, found.answer)
 
 
 def agent_tool_name(agent: str) -> str:
-    return "ask_" + re.sub(r"[^A-Za-z0-9_-]", "-", agent)[:120]
+    return "ask_" + re.sub(r"[^A-Za-z0-9_-]", "-", agent.replace("/", "__"))[:120]
 
 
 def _ask_tool(name: str, agent: Agent) -> types.Tool:
