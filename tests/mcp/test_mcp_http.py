@@ -119,6 +119,7 @@ def test_a_secret_of_a_stdio_server_is_given_to_it_and_is_in_no_reply(bridge: Br
         ("not-mcp", "error", "parse"),
         ("text", "error", "content type"),
         ("redirect", "error", "not followed"),
+        ("redirects-to-itself", "unavailable", "h is not available: it redirects without end"),
         ("empty-stream", "interrupted", "look first"),
         ("large-event", "interrupted", "look first"),
     ],
@@ -144,6 +145,35 @@ def test_a_server_that_hangs_on_notifications_is_not_waited_for_longer_than_its_
     bridge.start(spec_of(url))
     assert bridge.call("h_echo", 0.3, text="hang").outcome == "timeout"
     assert text_of(bridge.call("h_echo", text="fine")) == "fine"
+
+
+def test_a_server_that_only_redirects_to_itself_is_unavailable_for_that_reason(
+    bridge: Bridge, stack: ExitStack
+) -> None:
+    app, url = odd(stack)
+    bridge.start(spec_of(url))
+    app.fault = "always-redirects-to-itself"
+    why = f"h is not available: it redirects without end, 5 times were followed, the last to {url}/mcp. Nothing"
+    reply = bridge.call("h_echo", text="x")
+    assert (reply.outcome, why in text_of(reply)) == ("unavailable", True), text_of(reply)
+    assert len([body for _, _, _, body in app.seen if b"tools/call" in body]) == 6
+    app.fault = ""
+    assert bridge.until("ok", "h_echo", text="back")
+
+
+def test_a_server_that_redirects_to_itself_from_the_start_is_named_with_that(bridge: Bridge, stack: ExitStack) -> None:
+    _, url = odd(stack, "always-redirects-to-itself")
+    bridge.start(spec_of(url, required=False))
+    assert bridge.heard("server lost", server="h")["why"] == (
+        f"it redirects without end, 5 times were followed, the last to {url}/mcp"
+    )
+
+
+def test_a_redirect_at_the_same_origin_is_followed(bridge: Bridge, stack: ExitStack) -> None:
+    app, url = odd(stack, "slash")
+    bridge.start(spec_of(url))
+    assert text_of(bridge.call("h_echo", text="there")) == "there"
+    assert {path for _, path, _, _ in app.seen} == {"/mcp", "/mcp/"}
 
 
 def test_a_session_that_the_server_forgot_is_opened_again(bridge: Bridge, stack: ExitStack) -> None:

@@ -66,6 +66,8 @@ class App:
             await reply(send, found)
         elif path == "/token":
             await self.token(headers, parse_qs(body.decode()), send)
+        elif self.fault == "slash" and path == "/mcp":
+            await reply(send, {}, 307, {"location": "/mcp/"})
         elif method == "POST":
             await self.post(headers, json.loads(body), send)
         elif method == "DELETE":
@@ -96,6 +98,8 @@ class App:
         if self.fault == "oauth" and headers.get("authorization") != f"Bearer opaque-token-{self.tokens}":
             challenge = f'Bearer resource_metadata="{self.base}/.well-known/oauth-protected-resource/mcp"'
             await reply(send, {}, 401, {"www-authenticate": challenge})
+        elif self.fault == "always-redirects-to-itself":
+            await reply(send, {}, 307, {"location": "/mcp"})
         elif method == "server/discover":
             await reply(send, error(message, -32601, "no such method"), 200)
         elif method == "initialize":
@@ -149,6 +153,8 @@ class App:
                 await reply(send, {"hello": "world"}, 200)
             case "text":
                 await reply(send, b"hello", 200, {"content-type": "text/plain"})
+            case "redirects-to-itself":
+                await reply(send, {}, 307, {"location": "/mcp?again"})
             case "redirect":
                 await reply(send, {}, 307, {"location": "http://127.0.0.2:9/steal"})
             case "echoes-headers":

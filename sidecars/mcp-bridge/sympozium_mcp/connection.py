@@ -18,7 +18,7 @@ from sympozium_mcp.asking import elicitation
 from sympozium_mcp.process import ServerProcess
 from sympozium_mcp.secrets import Redactor
 from sympozium_mcp.stdio import stdio
-from sympozium_mcp.wire import Wire, watched
+from sympozium_mcp.wire import UNREACHABLE, Wire, watched
 
 WORDS: Final = 300
 """Characters of an error that is shown as a reason."""
@@ -65,8 +65,10 @@ class Connection:
         try:
             return await stack.enter_async_context(client)
         except Exception as error:
-            if isinstance(first(error), MCPError) and not self.fault:  # which knows more than "connection closed"
-                self.fault = f"it refused the handshake: {words(error, self._redactor)}"
+            found = first(error)
+            if isinstance(found, MCPError) and not self.fault:  # which knows more than "connection closed"
+                refused = "" if found.data == UNREACHABLE else "it refused the handshake: "
+                self.fault = f"{refused}{words(error, self._redactor)}"
             raise
 
     async def _transport(

@@ -201,7 +201,7 @@ class Server:
     async def _answer(self, item: Item, call: Call, context: Context) -> Result:
         client = self._client
         if client is None:
-            return self._unavailable()
+            return self._unavailable(self.why)
         context.start()
         try:
             return await item.act(client, call, context)
@@ -213,20 +213,21 @@ class Server:
             log("answer refused", server=self.name, call=call.id, why=words(error, self._redactor))
             return Result.error(f"{self.name} answered with something that is not valid MCP.")
 
-    def _unavailable(self) -> Result:
-        text = f"{self.name} is not available: {self.why}. Nothing was done; it is being started again."
+    def _unavailable(self, why: str) -> Result:
+        text = f"{self.name} is not available: {why}. Nothing was done; it may be back later."
         return Result(outcome="unavailable", content=(TextPart(text=text),))
 
     def _refused(self, error: MCPError, call: Call) -> Result:
         """An answer that is an error of the protocol, or of the connection."""
         if error.data == UNREACHABLE:
-            return self._unavailable()
+            return self._unavailable(words(error, self._redactor))
         if error.code == types.CONNECTION_CLOSED and error.message.startswith(LOST):
             text = f"{self.name} was lost while it answered {call.tool}, which may have taken effect: look first."
             return Result(outcome="interrupted", content=(TextPart(text=text),))
         if error.code == types.INVALID_REQUEST and error.message == "Session terminated":
-            self._wire.end("it knows the session no more")
-            return self._unavailable()
+            why = "it knows the session no more"
+            self._wire.end(why)
+            return self._unavailable(why)
         return Result.error(f"{self.name} answered: {words(error, self._redactor)}", code=error.code)
 
 

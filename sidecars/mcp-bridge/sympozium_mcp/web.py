@@ -32,6 +32,11 @@ NOTIFY_WITHIN: Final = 10.0
 FAREWELL_WITHIN: Final = 1.0
 """Seconds for ending a session at the server."""
 
+MOST_REDIRECTS: Final = 5
+"""Redirects of one request that are followed, all at the server's own origin."""
+_REDIRECTS: Final = "sympozium.redirects"
+"""Where a request says how many redirects led to it: the next one takes it over."""
+
 GETS_A_SECOND: Final = 2.0
 GETS_AT_ONCE: Final = 20.0
 """Event streams that are opened again and again: the server says how soon, and may say at once."""
@@ -83,6 +88,7 @@ class Guarded(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         if request.method != "POST":
             return await self._other(request)
+        await request.aread()  # a redirected one is a stream again
         sent = _sent(request)
         if sent is None:
             return await self._authorized(request)
@@ -122,12 +128,17 @@ class Guarded(httpx2.AsyncBaseTransport):
         try:
             response = await self._bounded(await self._inner.handle_async_request(request))
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
-            self._wire.end(f"it cannot be reached: {error or type(error).__name__}")
-            return _error(request_id, INTERNAL_ERROR, "the server cannot be reached", UNREACHABLE)
+            why = f"it cannot be reached: {error or type(error).__name__}"
+            self._wire.end(why)
+            return _error(request_id, INTERNAL_ERROR, why, UNREACHABLE)
         except _Refused as refused:
             return _error(request_id, INTERNAL_ERROR, str(refused))
         except httpx2.TransportError as error:
             return _error(request_id, CONNECTION_CLOSED, f"{BROKEN}: {error or type(error).__name__}")
+        if response.has_redirect_location and _redirected(request) > MOST_REDIRECTS:
+            place = request.url.copy_with(userinfo=b"", query=None, fragment=None)
+            why = f"it redirects without end, {MOST_REDIRECTS} times were followed, the last to {place}"
+            return _error(request_id, INTERNAL_ERROR, why, UNREACHABLE)
         if response.is_error and not _speaks_for_itself(response):
             await response.aclose()  # it may be an event stream
             return _with_words(response, request_id)
@@ -184,6 +195,13 @@ def _sent(request: httpx2.Request) -> dict[str, Any] | None:
     except (ValueError, httpx2.RequestNotRead):
         return None
     return found if isinstance(found, dict) and "jsonrpc" in found else None
+
+
+def _redirected(request: httpx2.Request) -> int:
+    """How many redirects there were with the one that answers ``request``."""
+    count = int(request.extensions.get(_REDIRECTS, 0)) + 1
+    request.extensions[_REDIRECTS] = count
+    return count
 
 
 def _tokens(data: bytes) -> list[str]:
