@@ -51,11 +51,15 @@ def play_example(pack: str, path: Path, put: Mapping[str, str] | None = None, **
 
 
 def call_tool(
-    pack: str, tool: str, workspace: Path, env: Mapping[str, str], **arguments: object
+    pack: str, tool: str, workspace: Path, env: Mapping[str, str], *, checked: bool = True, **arguments: object
 ) -> subprocess.CompletedProcess[str]:
-    """One declared tool, started as the sidecar starts it: its argv, its stdin, an environment of its own."""
+    """One declared tool, started as the sidecar starts it: its argv, its stdin, an environment of its own.
+
+    ``checked``: only with arguments that its schema takes, as in a run.
+    """
     declared = next(found for found in _sidecar(pack).tools if found.name == tool)
-    jsonschema_rs.validate(declared.parameters, arguments)
+    if checked:
+        jsonschema_rs.validate(declared.parameters, arguments)
     tmp = workspace.parent / "tmp"
     tmp.mkdir(exist_ok=True)
     workspace.mkdir(exist_ok=True)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.packs.cluster import NAMESPACE, cluster, kubeconfig, releases
 from tests.packs.examples import call_tool, needs, play_example, went_well
-from tests.support.canned import canned
+from tests.support.canned import Canned, canned
 
 MANIFEST = """---
 # Source: shop/templates/all.yaml
@@ -40,8 +40,9 @@ metadata:
 class Helm:
     """The pack's tools over a workspace with a chart, and a cluster that has a release of it."""
 
-    def __init__(self, path: Path, env: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, server: Canned, env: Mapping[str, str]) -> None:
         self.workspace = path / "workspace"
+        self.server = server
         self.env = env
         templates = self.workspace / "shop/templates"
         templates.mkdir(parents=True)
@@ -53,6 +54,12 @@ class Helm:
         )
         (templates / "secret.yaml").write_text(MANIFEST.split("---\n")[2])
 
+    def release(self, manifest: str, values: dict[str, object]) -> None:
+        """What the cluster says that it has."""
+        listed = releases("shop", manifest, values)
+        one = f"/api/v1/namespaces/{NAMESPACE}/secrets/sh.helm.release.v1.shop.v3"
+        self.server.answers = {**cluster(secrets=listed), one: listed["items"][0]}
+
     def __call__(self, tool: str, **arguments: object) -> str:
         done = call_tool("helm", tool, self.workspace, self.env, **arguments)
         assert done.returncode == 0, done.stdout
@@ -62,14 +69,10 @@ class Helm:
 @pytest.fixture
 def helm(tmp_path: Path) -> Iterator[Helm]:
     needs("helm", "jq")
-    with canned(cluster(secrets=releases("shop", MANIFEST, {"region": "south"}))) as server:
-        server.answers = {
-            **server.answers,
-            f"/api/v1/namespaces/{NAMESPACE}/secrets/sh.helm.release.v1.shop.v3": releases(
-                "shop", MANIFEST, {"region": "south"}
-            )["items"][0],
-        }
-        yield Helm(tmp_path, {"KUBECONFIG": str(kubeconfig(tmp_path, server.url))})
+    with canned(cluster()) as server:
+        tools = Helm(tmp_path, server, {"KUBECONFIG": str(kubeconfig(tmp_path, server.url))})
+        tools.release(MANIFEST, {"region": "south"})
+        yield tools
 
 
 def test_helm_compares_with_what_runs_and_keeps_its_values(helm: Helm) -> None:
@@ -84,6 +87,14 @@ def test_helm_compares_with_what_runs_and_keeps_its_values(helm: Helm) -> None:
         "  - metadata:\n"
         "  -   name: shop-old\n"
     )
+
+
+def test_lines_that_only_moved_are_told_as_such(helm: Helm) -> None:
+    helm.release(
+        "kind: ConfigMap\ndata:\n  region: north\n  memory: 128Mi\nmetadata:\n  name: shop\napiVersion: v1\n", {}
+    )
+    said = helm("helm_diff", against="release", release="shop", chart="shop")
+    assert said.startswith("changed  ConfigMap/shop\n  (only where lines stand, or how often)\nadded    Secret/")
 
 
 def test_helm_says_that_nothing_would_change(helm: Helm) -> None:
@@ -103,6 +114,41 @@ def test_a_manifest_shows_no_secret(helm: Helm) -> None:
     assert "# a Secret, not shown: shop-password" in shown
     assert "memory: 128Mi" in shown
     assert "never-shown" not in shown
+
+
+def test_a_namespace_gives_helm_no_option_of_its_own(helm: Helm) -> None:
+    """Were it split into words, helm would start a program of the agent's on what it rendered."""
+    evil = helm.workspace / "evil.sh"
+    evil.write_text(f"#!/bin/sh\n: >{helm.workspace}/proof\ncat\n")
+    evil.chmod(0o755)
+    said = f"shop --post-renderer={evil}"
+    wanted = {"against": "chart", "release": "shop", "chart": "shop", "namespace": said}
+    with pytest.raises(ValueError, match="does not match"):
+        call_tool("helm", "helm_diff", helm.workspace, helm.env, **wanted)
+    call_tool("helm", "helm_diff", helm.workspace, helm.env, checked=False, **wanted)
+    assert not (helm.workspace / "proof").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "apiVersion: v1\nkind: List\nitems:\n  - kind: Secret\n    metadata: {name: inner}\n    data: {a: bmV2ZXI=}\n",
+        '{"kind": "Secret", "metadata": {"name": "json"}, "data": {"a": "bmV2ZXI="}}\n',
+    ],
+    ids=["in a list", "as JSON"],
+)
+def test_a_secret_in_another_form_is_not_shown_either(helm: Helm, text: str) -> None:
+    (helm.workspace / "shop/templates/more.yaml").write_text("{{- if .Values.more }}\n" + text + "{{- end }}\n")
+    said = helm("helm_diff", against="chart", release="shop", chart="shop", values="more: true\n")
+    assert "its lines are not shown" in said
+    assert "bmV2ZXI=" not in said
+
+
+def test_a_release_without_values_of_its_own_is_compared(helm: Helm) -> None:
+    helm.release(MANIFEST, {})
+    said = helm("helm_diff", against="release", release="shop", chart="shop")
+    assert "  +   region: north\n" in said
+    assert "memory" not in said
 
 
 def test_helm_lists_what_is_released(helm: Helm) -> None:
