@@ -31,6 +31,12 @@ ShowOutput = Annotated[Output, typer.Option("--output", help="json: RunSpec, mes
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show nothing on standard error but questions and errors.")]
 
 
+Registry = Annotated[
+    str, typer.Option(metavar="NAME", envvar="SYMPOZIUM_REGISTRY", help="Where the images are: NAME/agent:TAG.")
+]
+Tag = Annotated[str, typer.Option(metavar="NAME", envvar="SYMPOZIUM_TAG", help="The images' tag.")]
+
+
 @app.command("run")
 def run_command(
     context: typer.Context,
@@ -83,13 +89,20 @@ def run_command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the RunSpec that it would be; start nothing.")
     ] = False,
+    on: Annotated[
+        Literal["processes", "compose"],
+        typer.Option("--on", help="Where the programs run: processes of this machine, or containers of its engine."),
+    ] = "processes",
+    registry: Registry = "sympozium",
+    tag: Tag = "dev",
     output: OutputOption = "text",
     quiet: Quiet = False,
 ) -> int:
     """Run an agent on INPUT, or on the AgentRun in FILE.
 
-    It runs as a pod of local processes; what they cannot enforce is said by name.
+    It runs as a pod of local processes, or of containers; what these cannot enforce is said by name.
     """
+    from sympozium_cli.podfile import On
     from sympozium_cli.starting import Wanted, start
     from sympozium_controller.flags import Flags
 
@@ -119,12 +132,14 @@ def run_command(
             output=output,
             quiet=quiet,
             dry_run=dry_run,
+            on=On(on, registry, tag) if on != "processes" else On(),
             plain=_given(context),
         )
     )
 
 
-_ANY_RUN = frozenset({"text", "file", "approve", "replay", "directory", "dry_run", "output", "quiet"})
+_WHERE = frozenset({"directory", "on", "registry", "tag"})
+_ANY_RUN = _WHERE | {"text", "file", "approve", "replay", "dry_run", "output", "quiet"}
 
 
 def _given(context: typer.Context) -> frozenset[str]:

@@ -8,26 +8,21 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from sympozium_cli.launch.children import Children
-from sympozium_cli.launch.orphans import become_subreaper
+from sympozium_cli.launch.platform import Held, Platform, Starter
 from sympozium_cli.launch.session import Ending, Launch, Session, last_words
 from sympozium_cli.outcome import Outcome, outcome_of
 from sympozium_cli.person import Mouth, whoami
-from sympozium_cli.rundir import ENDED_FILE, RunDirectory, memory_directory
+from sympozium_cli.rundir import ENDED_FILE, RunDirectory
 from sympozium_cli.terminal import Terminal, print_answer, print_json, visible
 from sympozium_cli.view.ask import Approve, answerer_of
 from sympozium_cli.view.events import Events
 from sympozium_cli.view.live import Live
 from sympozium_cli.view.present import Presenter
-from sympozium_controller.pod import Pod, SecretEnv
-from sympozium_controller.render.processes import Processes, Roots, render
 from sympozium_protocol import clock
 from sympozium_protocol.exits import Ended, Reason
-from sympozium_protocol.files import FileFault
+from sympozium_protocol.files import Directory, FileFault
 from sympozium_protocol.messages.result import RunResult
 from sympozium_protocol.messages.spec import RunSpec
 from sympozium_protocol.process import reason_for
@@ -45,22 +40,10 @@ class Wishes:
     quiet: bool
 
 
-def rendered(pod: Pod, run: RunDirectory, spec: RunSpec) -> Processes:
-    """The pod as processes of this installation. Raises Ended when a program of it is not installed."""
-    roots = Roots(run.path, memory_directory(spec.namespace, spec.agent))
-    processes = render(pod, roots, Path(sys.executable).parent)
-    for process in processes.programs:
-        if not os.access(process.argv[0], os.X_OK):
-            raise Ended(Reason.MissingReference, f"{process.argv[0]}: is not installed")
-    return processes
-
-
 def attend(
-    run: RunDirectory,
+    held: Held,
     spec: RunSpec,
-    processes: Processes,
-    values: Mapping[SecretEnv, str],
-    lock: int,
+    platform: Platform,
     wishes: Wishes,
     terminal: Terminal,
     *,
@@ -69,17 +52,19 @@ def attend(
     """Be there for one run from start to end; the exit code."""
     gc.freeze()  # what the imports made stays
     gc.enable()
+    run = held.run
     optional = frozenset(participant.name for participant in spec.participants if not participant.required)
-    launch = Launch(run, processes, values, os.environ, lock, spec.model.participant, optional)
-    _head(run, processes, terminal)
+    launch = Launch(run, platform.programs, spec.model.participant, optional)
+    _head(run, platform, terminal)
     presenter = Presenter(terminal)
+    attendance = _Attendance(launch, spec, wishes, presenter, resumed=resumed)
     try:
-        ending = asyncio.run(_Attendance(launch, spec, wishes, presenter, resumed=resumed).run())
+        ending = asyncio.run(attendance.run(platform, held))
     except OSError as error:
         ending = Ending(
             Reason.InternalError, f"{error.filename or 'launcher'}: {(error.strerror or str(error)).lower()}"
         )
-    except FileFault as fault:
+    except (FileFault, Ended) as fault:
         ending = Ending(*reason_for(fault))
     with run.open_ipc() as ipc:
         outcome = outcome_of(ipc, spec.run, ending)
@@ -88,11 +73,11 @@ def attend(
     return int(outcome.reason)
 
 
-def _head(run: RunDirectory, processes: Processes, terminal: Terminal) -> None:
+def _head(run: RunDirectory, platform: Platform, terminal: Terminal) -> None:
     terminal.line(terminal.style(f"run {visible(run.name)}", "bold"))
-    names = ", ".join(found.name for found in processes.not_enforced)
+    names = ", ".join(found.name for found in platform.not_enforced)
     if names:
-        terminal.line(terminal.style(f"not enforced for plain processes: {names}", "dim"))
+        terminal.line(terminal.style(f"not enforced for {platform.name}: {names}", "dim"))
 
 
 class _Attendance:
@@ -107,24 +92,27 @@ class _Attendance:
         self._resumed = resumed
         self._interrupts = 0
 
-    async def run(self) -> Ending:
-        """Raises OSError, FileFault."""
-        become_subreaper()
-        with self._launch.run.open_ipc() as ipc, Children() as children:
-            self._mouth = Mouth(ipc, whoami())
-            self._session = Session(self._launch, children, self._say)
-            live = self._view(Events(ipc, (p.name for p in self._spec.participants), self._spec.model.participant))
-            self._listen()
-            session = asyncio.create_task(self._session.run())
-            view = asyncio.create_task(live.follow())
-            try:
-                await asyncio.wait([session, view], return_when=asyncio.FIRST_COMPLETED)
-                if not session.done():
-                    self._view_failed(view)
-                return await session
-            finally:
-                live.over()
-                await asyncio.gather(view, return_exceptions=True)
+    async def run(self, platform: Platform, held: Held) -> Ending:
+        """Raises OSError, FileFault, Ended."""
+        with self._launch.run.open_ipc() as ipc:
+            async with platform.starter(held) as starter:
+                return await self._attend(ipc, starter)
+
+    async def _attend(self, ipc: Directory, starter: Starter) -> Ending:
+        self._mouth = Mouth(ipc, whoami())
+        self._session = Session(self._launch, starter, self._say)
+        live = self._view(Events(ipc, (p.name for p in self._spec.participants), self._spec.model.participant))
+        self._listen()
+        session = asyncio.create_task(self._session.run())
+        view = asyncio.create_task(live.follow())
+        try:
+            await asyncio.wait([session, view], return_when=asyncio.FIRST_COMPLETED)
+            if not session.done():
+                self._view_failed(view)
+            return await session
+        finally:
+            live.over()
+            await asyncio.gather(view, return_exceptions=True)
 
     def _view(self, events: Events) -> Live:
         answerer = answerer_of(self._wishes.approve, self._mouth, self._terminal)

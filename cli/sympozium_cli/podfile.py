@@ -30,6 +30,15 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class On:
+    """Where the programs run: ``processes`` or ``compose``; ``registry`` and ``tag`` of the images."""
+
+    place: str = "processes"
+    registry: str = ""
+    tag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Saved:
     """What is kept of how a run was started."""
 
@@ -37,6 +46,7 @@ class Saved:
     namespace: str
     sources: tuple[Source, ...]
     approve: str
+    on: On = On()
 
 
 def sources_of(

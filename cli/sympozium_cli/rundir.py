@@ -1,6 +1,7 @@
 """One run's directory on a laptop: where it lies, what it holds, who holds its lock.
 
-DIR/{ipc, workspace, packs/<name>, tmp/<program>, logs/<program>.log, pod.json, ended.json, lock}.
+DIR/{ipc, workspace, packs/<name>, tmp/<program>, logs/<program>.log, pod.json, ended.json, lock}; in the place of ipc,
+volumes/<volume> where the programs are containers.
 It is made for this user alone (0700), always kept, and named at the end.
 """
 
@@ -15,16 +16,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from sympozium_cli.volumes import Volumes
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.files import Directory, FileFault, open_root
 from sympozium_protocol.ids import is_id
+from sympozium_protocol.layout import RUN, RUN_FILE, volume
 
 POD_FILE: Final = "pod.json"
 ENDED_FILE: Final = "ended.json"
 """How the launcher saw the run end; the agent's own account is agent/result.json."""
 LOCK_FILE: Final = "lock"
 LOGS: Final = "logs"
-OWN: Final = frozenset({"ipc", "workspace", "packs", "tmp", LOGS, POD_FILE, f".{POD_FILE}", LOCK_FILE})
+VOLUMES: Final = "volumes"
+OWN: Final = frozenset({"ipc", VOLUMES, "workspace", "packs", "tmp", LOGS, POD_FILE, f".{POD_FILE}", LOCK_FILE})
 """All that the launcher makes in a run's directory before the run begins."""
 MODE: Final = 0o700
 
@@ -62,9 +66,16 @@ class RunDirectory:
         return self.path.name if self.path.parent == runs_root() else str(self.path)
 
     @property
+    def volumes(self) -> Path:
+        """What stands in the place of ``ipc`` where the programs are containers."""
+        return self.path / VOLUMES
+
+    @property
     def run_file(self) -> Path:
         """What makes a directory a run: it is written last."""
-        return self.ipc / "run" / "run.json"
+        if self.volumes.is_dir():
+            return self.volumes / volume(RUN) / RUN_FILE
+        return self.ipc / "run" / RUN_FILE
 
     def log_of(self, program: str) -> Path:
         return self.path / LOGS / f"{program}.log"
@@ -75,6 +86,9 @@ class RunDirectory:
 
     def open_ipc(self) -> Directory:
         """Raises Ended (RunNotFound)."""
+        if self.volumes.is_dir():
+            with _opened(self.volumes) as root:
+                return Volumes(os.dup(root.fd), "")
         return _opened(self.ipc)
 
     def make(self) -> None:

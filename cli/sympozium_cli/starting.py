@@ -11,10 +11,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sympozium_cli import inputs, podfile
-from sympozium_cli.attend import Wishes, attend, rendered
+from sympozium_cli.attend import Wishes, attend
 from sympozium_cli.inputs import Prepared, prepare
-from sympozium_cli.launch.prepare import clear_tmp, lay_out
+from sympozium_cli.launch.platform import Held
+from sympozium_cli.launch.prepare import lay_out
 from sympozium_cli.outcome import Unreadable, read_result
+from sympozium_cli.platforms import platform_of
+from sympozium_cli.podfile import On
 from sympozium_cli.replay import prepare_again
 from sympozium_cli.rundir import ENDED_FILE, RunDirectory, find, new_run_id, runs_root
 from sympozium_cli.terminal import print_json, standard_error
@@ -39,6 +42,7 @@ class Wanted:
     output: str = "text"
     quiet: bool = False
     dry_run: bool = False
+    on: On = field(default_factory=On)
     plain: frozenset[str] = field(default_factory=frozenset)
     """Names of further options that were given."""
 
@@ -55,12 +59,15 @@ def start(wanted: Wanted) -> int:
         print_json(prepared.spec.model_dump(mode="json", by_alias=True, exclude_none=True))
         return 0
     run = RunDirectory(Path(os.path.realpath(wanted.directory or runs_root() / run_id)))
-    processes = rendered(prepared.saved.pod, run, prepared.spec)
+    saved = replace(prepared.saved, on=wanted.on)
+    platform = platform_of(saved.pod, run, prepared.spec, wanted.on)
     with _new(run):
         lock = run.lock()
-        lay_out(run, prepared.spec, prepared.saved.pod.run, podfile.save(prepared.saved), processes)
+        lay_out(run, prepared.spec, saved.pod.run, podfile.save(saved), platform)
+        platform.settle()
     wishes = Wishes(approve, wanted.output, wanted.quiet)
-    return attend(run, prepared.spec, processes, prepared.values, lock, wishes, standard_error(quiet=wanted.quiet))
+    held = Held(run, prepared.values, lock)
+    return attend(held, prepared.spec, platform, wishes, standard_error(quiet=wanted.quiet))
 
 
 def _prepared(wanted: Wanted, approve: Approve, run_id: str, now: str) -> Prepared:
@@ -119,10 +126,10 @@ def resume(name: str, approve: Approve | None, output: str, *, quiet: bool) -> i
     with run.open_ipc() as ipc:
         spec = read_run(ipc, digest(saved.pod.run))
     _check_unfinished(run, spec.run)
-    processes = rendered(saved.pod, run, spec)
-    values = podfile.values(saved, os.environ)
+    platform = platform_of(saved.pod, run, spec, saved.on)
+    held = Held(run, podfile.values(saved, os.environ), lock)
     try:
-        clear_tmp(processes)
+        platform.settle()
     except OSError as error:
         raise Ended(*_storage(error)) from None
     if approve in ("ask", "all") and not spec.approval.somebody:
@@ -130,7 +137,7 @@ def resume(name: str, approve: Approve | None, output: str, *, quiet: bool) -> i
         raise Ended(Reason.Usage, f"command line: --approve {approve}: {why}")
     chosen: Approve = effective(approve or saved.approve)  # type: ignore[arg-type]
     wishes = Wishes(chosen, output, quiet)
-    return attend(run, spec, processes, values, lock, wishes, standard_error(quiet=quiet), resumed=True)
+    return attend(held, spec, platform, wishes, standard_error(quiet=quiet), resumed=True)
 
 
 def _check_unfinished(run: RunDirectory, run_id: str) -> None:

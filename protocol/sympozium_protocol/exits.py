@@ -49,6 +49,7 @@ class Reason(IntEnum):
     CallLimit = 44
     RepeatedCalls = 45
     DiskLimit = 46
+    OutOfMemory = 47
 
     Cancelled = 50
     Suspended = 51
@@ -60,6 +61,7 @@ class Reason(IntEnum):
     InvalidRun = 64
     ResultUnreadable = 65
     NotDurable = 66
+    EngineLost = 67
     InternalError = 69
 
     @property

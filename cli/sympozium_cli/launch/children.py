@@ -32,7 +32,7 @@ class Child:
         await asyncio.wait([self._ended], timeout=within)
         return self.code
 
-    def signal(self, number: int) -> None:
+    async def signal(self, number: int) -> None:
         """Send a signal, unless it has been reaped (its id may be another's by then)."""
         if self.code is None:
             os.kill(self.pid, number)
@@ -66,7 +66,7 @@ class Children:
 
         A session of its own: neither Ctrl-C nor anything that it starts can reach the person's terminal.
         """
-        with open(log, "ab", opener=_private) as output:
+        with open(log, "ab", opener=private) as output:
             popen = subprocess.Popen(
                 process.argv,
                 env=dict(environment),
@@ -94,5 +94,6 @@ class Children:
                 child.reaped(status)
 
 
-def _private(path: str, flags: int) -> int:
+def private(path: str, flags: int) -> int:
+    """Opens a log that only this user can read, and through no link."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)

@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from sympozium_cli.launch.children import Child, Children
-from sympozium_cli.launch.environment import environment_of
+from sympozium_cli.launch.platform import Life, Starter
 from sympozium_cli.launch.restarts import Restart, after_agent, after_end, how
-from sympozium_cli.launch.stopping import stop, sweep_all
+from sympozium_cli.launch.stopping import stop
 from sympozium_cli.rundir import RunDirectory
-from sympozium_controller.pod import SecretEnv
-from sympozium_controller.render.processes import Process, Processes
 from sympozium_protocol import layout
-from sympozium_protocol.exits import Reason
+from sympozium_protocol.exits import Ended, Reason
+from sympozium_protocol.files import FileFault
 
 AGENT: Final = "agent"
 BRIDGE: Final = "bridge"
@@ -31,13 +29,10 @@ BRIDGE_GRACE: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What is to be started, and where."""
+    """What is to be started."""
 
     run: RunDirectory
-    processes: Processes
-    values: Mapping[SecretEnv, str]
-    outside: Mapping[str, str]
-    lock: int
+    programs: tuple[str, ...]
     first: str
     """The program that is started before all others: the one whose start takes longest."""
     optional: frozenset[str] = frozenset()
@@ -58,11 +53,11 @@ class Ending:
 class Session:
     """Starts the pod, restarts what dies, and stops all of it when the agent has ended or somebody says so."""
 
-    def __init__(self, launch: Launch, children: Children, say: Callable[[str], None]) -> None:
+    def __init__(self, launch: Launch, starter: Starter, say: Callable[[str], None]) -> None:
         self._launch = launch
-        self._children = children
+        self._starter = starter
         self._say = say
-        self._living: dict[str, Child] = {}
+        self._living: dict[str, Life] = {}
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._began = time.time_ns()
 
@@ -72,13 +67,12 @@ class Session:
             self._ending.set_result(ending)
 
     async def run(self) -> Ending:
-        """Raises OSError when a program cannot be started at all. Nothing is left behind in any case."""
+        """Raises OSError, Ended when a program cannot be started at all. Nothing is left behind in any case."""
         keepers: list[asyncio.Task[None]] = []
         ending = Ending(at_once=True)
         try:
-            for process in in_order(self._launch.processes.programs, self._launch.first):
-                self._start(process)
-                keepers.append(asyncio.create_task(self._keep(process)))
+            await self._start_all()
+            keepers = [asyncio.create_task(self._keep(name)) for name in self._living]
             ending = await self._ending
         finally:
             for keeper in keepers:
@@ -86,53 +80,62 @@ class Session:
             ending = await self._stop(ending)
         return ending
 
-    def _start(self, process: Process) -> None:
-        launch = self._launch
-        environment = environment_of(process, launch.values, launch.outside, os.getpid())
-        log = launch.run.log_of(process.name)
-        self._living[process.name] = self._children.spawn(process, environment, log, launch.lock)
+    async def _start_all(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as starts:
+                for name in in_order(self._launch.programs, self._launch.first):
+                    starts.create_task(self._start(name))
+        except ExceptionGroup as faults:
+            raise first_of(faults) from None
 
-    async def _keep(self, process: Process) -> None:
+    async def _start(self, name: str) -> None:
+        self._living[name] = await self._starter.start(name)
+
+    async def _keep(self, name: str) -> None:
         """Watch one program for as long as the session lasts."""
         restarts = 0
-        while True:
-            code = await self._living[process.name].end()
-            assert code is not None
-            await sweep_all(lambda: self._children.pids)
-            following = self._follows(process.name, code, restarts)
-            if following is None:
-                return
-            await asyncio.sleep(following.delay)
-            restarts += 1
-            try:
-                self._start(process)
-            except OSError as error:
-                self.end(Ending(Reason.InternalError, f"{process.argv[0]}: {(error.strerror or '').lower()}"))
-                return
+        try:
+            while True:
+                code = await self._living[name].end()
+                assert code is not None
+                await self._starter.sweep()
+                following = await self._follows(name, code, restarts)
+                if following is None:
+                    return
+                await asyncio.sleep(following.delay)
+                restarts += 1
+                await self._start(name)
+        except OSError as error:
+            self.end(Ending(Reason.InternalError, f"{name}: {(error.strerror or str(error)).lower()}"))
+        except Ended as fault:
+            self.end(Ending(fault.reason, fault.message))
 
-    def _follows(self, name: str, code: int, restarts: int) -> Restart | None:
+    async def _follows(self, name: str, code: int, restarts: int) -> Restart | None:
         decided = (
             after_agent(code, restarts)
             if name == AGENT
             else after_end(code, restarts, bridge=name == BRIDGE, ready=self._was_alive(name))
         )
+        excess = await self._starter.excess(name)
+        ended = f"{name} {how(code)}" + (f" ({excess})" if excess else "")
         if isinstance(decided, Restart):
-            self._say(f"{name} {how(code)}; started again")
+            self._say(f"{ended}; started again")
             return decided
         if name == AGENT:
-            self.end(Ending(agent=code))
+            self.end(Ending(Reason.OutOfMemory, f"agent: {excess}", code) if excess else Ending(agent=code))
             return None
         log = self._launch.run.log_of(name)
-        self._say(f"{name} {how(code)}; it is not started again (see {log})")
+        self._say(f"{ended}; it is not started again (see {log})")
         if decided.reason and name not in self._launch.optional:
-            self.end(Ending(decided.reason, f"{name} {how(code)}: {last_words(log) or 'it said nothing'} ({log})"))
+            self.end(Ending(decided.reason, f"{ended}: {last_words(log) or 'it said nothing'} ({log})"))
         return None
 
     def _was_alive(self, name: str) -> bool:
         """Has it touched its ``alive`` since this session began?"""
         try:
-            return os.stat(self._launch.run.ipc / name / layout.ALIVE_FILE).st_mtime_ns >= self._began
-        except OSError:
+            with self._launch.run.open_ipc() as ipc, ipc.open((name,)) as own:
+                return (own.touched(layout.ALIVE_FILE) or 0) >= self._began
+        except (FileFault, Ended):
             return False
 
     async def _stop(self, ending: Ending) -> Ending:
@@ -147,16 +150,22 @@ class Session:
         await asyncio.gather(*(stop(child, 0.0 if now else PARTICIPANT_GRACE) for child in others))
         if bridge:
             await stop(bridge, 0.0 if now else BRIDGE_GRACE)
-        left = await sweep_all(lambda: self._children.pids)
+        left = await self._starter.sweep()
         if left:
             self._say(f"{left} processes of this run could not be ended")
         return ending
 
 
-def in_order(programs: tuple[Process, ...], first: str) -> list[Process]:
+def in_order(programs: tuple[str, ...], first: str) -> list[str]:
     """``first``, then the agent, then the rest: who takes longest to be ready is started earliest."""
     rank = {first: 0, AGENT: 1, BRIDGE: 2}
-    return sorted(programs, key=lambda process: rank.get(process.name, 3))
+    return sorted(programs, key=lambda name: rank.get(name, 3))
+
+
+def first_of(faults: ExceptionGroup[Exception]) -> Exception:
+    """One fault stands for all that came with it."""
+    found = faults.exceptions[0]
+    return first_of(found) if isinstance(found, ExceptionGroup) else found
 
 
 def last_words(log: os.PathLike[str]) -> str:

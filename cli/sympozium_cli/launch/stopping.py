@@ -8,22 +8,22 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from sympozium_cli.launch.children import Child
 from sympozium_cli.launch.orphans import sweep
+from sympozium_cli.launch.platform import Life
 
 SWEEP_WITHIN: Final = 5.0
 """Seconds: what multiplies faster than it is killed for so long is said, not waited for."""
 SWEEP_EVERY: Final = 0.005
 
 
-async def stop(child: Child, grace: float) -> None:
+async def stop(child: Life, grace: float) -> None:
     """Returns when the child has ended. ``grace`` 0: SIGKILL at once."""
     if child.code is not None:
         return
     if grace:
-        child.signal(signal.SIGTERM)
+        await child.signal(signal.SIGTERM)
         await child.end(grace)
-    child.signal(signal.SIGKILL)
+    await child.signal(signal.SIGKILL)
     await child.end()
 
 

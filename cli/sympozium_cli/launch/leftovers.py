@@ -1,0 +1,69 @@
+"""What runs have in the engine, known by its labels: containers and networks of launchers that were killed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from sympozium_cli.launch import secretfiles
+from sympozium_cli.launch.engine import Engine
+from sympozium_cli.rundir import RunDirectory
+from sympozium_controller.render.compose import RUN_LABEL
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+DIRECTORY_LABEL: Final = "ai.sympozium.directory"
+"""The run's directory on this machine: what has none was not started by this command."""
+
+
+def labels(run: str, directory: Path) -> dict[str, str]:
+    return {RUN_LABEL: run, DIRECTORY_LABEL: str(directory)}
+
+
+def remove(engine: Engine, run: str) -> int:
+    """Remove all that a run has in the engine; how many containers there were. Raises Ended."""
+    return engine.ask(lambda client: _remove(engine, client, [f"{RUN_LABEL}={run}", DIRECTORY_LABEL]))
+
+
+def _remove(engine: Engine, client: APIClient, wanted: list[str]) -> int:
+    found = client.containers(all=True, filters={"label": wanted})
+    for one in found:
+        _unless_gone(engine, lambda one=one: client.remove_container(one["Id"], force=True, v=True))
+    for network in client.networks(filters={"label": wanted}):
+        _unless_gone(engine, lambda network=network: client.remove_network(network["Id"]))
+    return len(found)
+
+
+def _unless_gone(engine: Engine, removal: Any) -> None:
+    try:
+        removal()
+    except Exception as error:
+        if not engine.gone(error):
+            raise
+
+
+def abandoned(engine: Engine) -> Iterator[tuple[str, RunDirectory]]:
+    """Runs that have something in the engine, and no launcher."""
+    listed = engine.ask(
+        lambda client: [
+            *client.containers(all=True, filters={"label": [RUN_LABEL, DIRECTORY_LABEL]}),
+            *client.networks(filters={"label": [RUN_LABEL, DIRECTORY_LABEL]}),
+        ]
+    )
+    runs = {one["Labels"][RUN_LABEL]: one["Labels"][DIRECTORY_LABEL] for one in listed}
+    for name, directory in sorted(runs.items()):
+        run = RunDirectory(Path(directory))
+        if not run.live():
+            yield name, run
+
+
+def prune(engine: Engine) -> list[str]:
+    """Remove what launchers that were killed have left; the names of those runs. Raises Ended."""
+    names = []
+    for name, _ in abandoned(engine):
+        remove(engine, name)
+        secretfiles.remove(secretfiles.directory(name))
+        names.append(name)
+    return names
