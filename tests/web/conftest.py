@@ -75,7 +75,9 @@ class Web:
                 stdin=subprocess.DEVNULL,
                 stderr=log,
             )
-        said = soon(lambda: re.search(r"at (http://\S+)/v1", self.log.read_text()), "it says where it listens")
+        said = soon(
+            lambda: re.search(r"at (http://\S+)/v1", self.log.read_text()), "it says where it listens", within=120
+        )
         self.url = said.group(1)
 
     def client(self, **headers: str) -> httpx2.Client:

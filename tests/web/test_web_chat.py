@@ -218,6 +218,16 @@ def test_instances_of_one_name_are_told_apart_by_their_namespaces(web: Web) -> N
         assert http.get("/v1/models/first/twin").json()["id"] == "first/twin"
 
 
+def test_one_of_several_namesakes_can_be_served_alone(web: Web) -> None:
+    one, two = instance("twin", {"say": "one"}), instance("twin", {"say": "two"})
+    one["metadata"]["namespace"] = "first"
+    web.write(one, two)
+    web.start("--instance", "first/twin")
+    with web.client() as http:
+        assert [model["id"] for model in http.get("/v1/models").json()["data"]] == ["first/twin"]
+    assert web.ask("first/twin").status_code == 200
+
+
 def test_an_error_tells_clients_nothing_of_the_servers_files(web: Web) -> None:
     web.write(instance("echo", {"say": "x"}))
     web.start()

@@ -54,7 +54,8 @@ async def _health(_: Request) -> Response:
 async def _refusal(request: Request, refused: Exception) -> Response:
     assert isinstance(refused, HTTPException)
     asked = f"{request.method[:20]} {request.url.path[:100]}"
-    said = error(f"{asked}: {refused.detail}", "invalid_request_error")
+    code = "request_too_large" if refused.status_code == 413 else None
+    said = error(f"{asked}: {refused.detail}", "invalid_request_error", code=code)
     return JSONResponse(said, refused.status_code, refused.headers)
 
 
