@@ -4,7 +4,9 @@
 variable "REGISTRY" { default = "sympozium" }
 variable "TAG" { default = "dev" }
 variable "BASE" { default = "python:3.13-slim" }
-variable "TOOLS_BASE" { default = "debian:trixie-slim" }
+variable "TOOLS_BASE" { default = "debian:trixie-slim" }   # of the same release as BASE: they share a C library
+variable "HELM" { default = "3.19.0" }
+variable "LLMFIT" { default = "1.1.17" }
 variable "PLATFORMS" { default = "" }      # such as linux/amd64,linux/arm64; empty: the builder's own
 variable "WHEELS" { default = "" }         # a directory of wheels; empty: they are downloaded
 variable "TOOLS" { default = "" }          # an image that has the packs' binaries; empty: it is made from TOOLS_BASE
@@ -27,6 +29,8 @@ target "_common" {
   args = {
     BASE              = BASE
     TOOLS_BASE        = TOOLS_BASE
+    HELM              = HELM
+    LLMFIT            = LLMFIT
     SOURCE_DATE_EPOCH = SOURCE_DATE_EPOCH
   }
   attest = ATTEST == "" ? [] : ["type=provenance,mode=max", "type=sbom"]
@@ -38,37 +42,27 @@ target "_common" {
   }
 }
 
+# What is in each: images/programs.toml.
 target "agent" {
   inherits = ["_common"]
   target   = "agent"
   tags     = ["${REGISTRY}/agent:${TAG}"]
-  args     = { PACKAGES = "sympozium-runner", COMMAND = "sympozium-agent" }
+  args     = { PROGRAM = "agent" }
   labels   = { "org.opencontainers.image.title" = "agent" }
 }
 
 target "program" {
   inherits = ["_common"]
-  name     = one.name
-  matrix = {
-    one = [
-      { name = "ipc-bridge", packages = "sympozium-bridge", command = "sympozium-bridge" },
-      { name = "model", packages = "sympozium-model", command = "sympozium-model" },
-      { name = "memory", packages = "sympozium-memory", command = "sympozium-memory" },
-      { name = "mcp-bridge", packages = "sympozium-mcp", command = "sympozium-mcp" },
-      {
-        name     = "web-endpoint"
-        packages = "sympozium-web sympozium-runner sympozium-bridge sympozium-model sympozium-memory sympozium-mcp sympozium-skill"
-        command  = "sympozium-web"
-      },
-    ]
-  }
-  target = "program"
-  tags   = ["${REGISTRY}/${one.name}:${TAG}"]
-  args   = { PACKAGES = one.packages, COMMAND = one.command }
-  labels = { "org.opencontainers.image.title" = one.name }
+  name     = program
+  matrix   = { program = ["ipc-bridge", "model", "memory", "mcp-bridge", "web-endpoint"] }
+  target   = "program"
+  tags     = ["${REGISTRY}/${program}:${TAG}"]
+  args     = { PROGRAM = program }
+  labels   = { "org.opencontainers.image.title" = program }
 }
 
-# A pack's sidecar: the same program, and the binaries that the pack declares.
+# A pack's sidecar: the same program, and what the pack calls. `sh` is the skill program's own (it leads every group of
+# processes), bash runs the lines of a pack that declares `commands`; which programs a line may name is another matter.
 target "skill" {
   inherits = ["_common"]
   name     = "skill-${one.name}"
@@ -78,15 +72,18 @@ target "skill" {
         name     = "shell"
         binaries = "bash sh cat ls cp mv rm mkdir touch head tail wc sort uniq cut tr df du free ps grep sed awk find xargs env date id uname sleep sha256sum tar gzip jq curl"
       },
-      { name = "k8s-ops", binaries = "kubectl curl jq" },
-      { name = "helm", binaries = "helm kubectl jq" },
-      { name = "llmfit", binaries = "llmfit kubectl jq" },
-      { name = "sre-observability", binaries = "curl jq promtool" },
-      { name = "github-gitops", binaries = "git /usr/lib/git-core /usr/share/git-core/templates curl jq" },
+      { name = "k8s-ops", binaries = "bash sh kubectl curl jq" },
+      { name = "helm", binaries = "bash sh helm kubectl jq" },
+      { name = "llmfit", binaries = "bash sh llmfit kubectl jq" },
+      { name = "sre-observability", binaries = "bash sh curl jq kubectl" },
+      {
+        name     = "github-gitops" # git starts itself and a helper for HTTP; a template directory spares a warning
+        binaries = "sh git /usr/lib/git-core/git /usr/lib/git-core/git-remote-https /usr/share/git-core/templates/description curl jq"
+      },
     ]
   }
   target = "skill"
   tags   = ["${REGISTRY}/skill-${one.name}:${TAG}"]
-  args   = { PACKAGES = "sympozium-skill", COMMAND = "sympozium-skill", BINARIES = one.binaries }
+  args   = { PROGRAM = "skill", BINARIES = one.binaries }
   labels = { "org.opencontainers.image.title" = "skill-${one.name}" }
 }

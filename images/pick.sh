@@ -32,7 +32,7 @@ done
 for name in "$@"; do
   case $name in /*) path=$name ;; *) path=$(command -v "$name") || { echo "pick.sh: there is no $name" >&2; exit 1; } ;; esac
   if [ -d "$path" ]; then
-    case $path in "$out"/*) ;; *) mkdir -p "$out$path" && cp -a "$path/." "$out$path" ;; esac
+    case $path in "$out" | "$out"/*) ;; *) mkdir -p "$out$path" && cp -a "$path/." "$out$path" ;; esac
     found=$(find "$path" -type f \( -name '*.so*' -o -perm -100 \))
   else
     copy "$path"

@@ -1,9 +1,7 @@
-"""Take out of an interpreter's root what no program of ours needs, compile the rest, and fix all times."""
+"""Take out of a copied standard library what no program of ours needs, and compile the rest: ``trim.py ROOT``."""
 
 import compileall
-import os
 import shutil
-import subprocess
 import sys
 import sysconfig
 from pathlib import Path
@@ -14,25 +12,32 @@ NOT_NEEDED = (
     "ensurepip",
     "tkinter",
     "turtledemo",
-    "lib2to3",
     "pydoc_data",
     "site-packages",
     "dist-packages",
+    "config-*",
+    "EXTERNALLY-MANAGED",
+    "lib-dynload/_test*",
+    "lib-dynload/_ctypes_test*",
+    "lib-dynload/xx*",
+    "lib-dynload/_dbm*",
+    "lib-dynload/_gdbm*",
+    "lib-dynload/_tkinter*",
 )
+UNCHECKED = compileall.py_compile.PycInvalidationMode.UNCHECKED_HASH  # type: ignore[attr-defined]
 
 
 def main(root: Path) -> None:
     stdlib = root / sysconfig.get_path("stdlib").lstrip("/")
-    for name in NOT_NEEDED:
-        shutil.rmtree(stdlib / name, ignore_errors=True)
-    for config in stdlib.glob("config-*"):
-        shutil.rmtree(config)
-    for cache in stdlib.rglob("__pycache__"):
-        shutil.rmtree(cache)
-    mode = compileall.py_compile.PycInvalidationMode.UNCHECKED_HASH  # type: ignore[attr-defined]
-    compileall.compile_dir(stdlib, quiet=2, workers=0, stripdir=str(root), invalidation_mode=mode)
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "0")
-    subprocess.run(["find", str(root), "-exec", "touch", "-h", "-d", f"@{epoch}", "{}", "+"], check=True)
+    for pattern in ("**/__pycache__", *NOT_NEEDED):
+        for path in list(stdlib.glob(pattern)):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    for module in stdlib.rglob("*.py"):
+        module.chmod(0o644)  # some are scripts as well; here nothing starts them
+    compileall.compile_dir(stdlib, quiet=2, stripdir=str(root), invalidation_mode=UNCHECKED)
 
 
 if __name__ == "__main__":
