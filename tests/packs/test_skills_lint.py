@@ -105,6 +105,12 @@ WRONG = [
     ),
     ((ARGV, "argv: [sh, -c, 'df {path}']"), "error", "sidecar.tools.0.argv.2: {path} stands in a script"),
     ((ARGV, "argv: [python3, -c, 'print({path})']"), "error", "sidecar.tools.0.argv.2: {path} stands in a script"),
+    ((ARGV, "argv: [sh, -c, 'df -h $1', --, \"{path}\"]"), "warning", "argv.2: $1 stands without quotes"),
+    (
+        (ARGV, "argv: [sh, -c, 'df \"$1\" \"$2\"', --, \"{path}\", \"{again}\"]"),
+        "error",
+        "argv.5: {again} is none of the tool's parameters",
+    ),
     ((ARGV, 'argv: [df, "{paht}"]'), "error", "sidecar.tools.0.argv.1: {paht} is none of the tool's parameters"),
     ((ARGV, "argv: [df]"), "error", "sidecar.tools.0.parameters.properties.path: the command does not use it"),
     ((ARGV, 'argv: ["{path}"]'), "error", "sidecar.tools.0.argv.0: must name a program"),
@@ -181,6 +187,8 @@ def test_what_is_no_fault_is_passed_over(lint: Lint) -> None:
     )
     assert lint(brief=brief) == []
     assert lint((ARGV, 'argv: [kubectl, apply, --dry-run=server, "{path}"]'), ("[df, du]", "[kubectl]")) == []
+    script = """where=$1; case $1 in x) df "$where";; esac; jq '. as $x'"""
+    assert lint((ARGV, f'argv: [sh, -c, {json.dumps(script)}, --, "{{path}}"]')) == []
     assert lint((ARGV, 'argv: [curl, -G, -d, a=b, "{path}"]'), ("[df, du]", "[curl]")) == []
 
 
@@ -188,6 +196,15 @@ def test_a_tool_without_commands_needs_no_free_line(lint: Lint) -> None:
     assert lint(("  commands: [df, du]\n", "")) == []
     told = said(lint(("  commands: [df, du]\n", ""), brief=BRIEF + "`execute_command` starts df."))
     assert told == [("error", ": names execute_command, which this pack does not have")]
+
+
+def test_an_optional_argument_of_a_script_stands_last(lint: Lint) -> None:
+    argv = 'argv: [sh, -c, \'df "$1" "$2"\', --, "{path}", "{also}"]'
+    two = PATH + '\n          also: {type: string, pattern: "^/"}'
+    assert lint((ARGV, argv), (PATH, two)) == []
+    ((level, what),) = said(lint((ARGV, argv), (PATH, two), ("required: [path]", "required: [also]")))
+    assert level == "warning"
+    assert what.startswith("sidecar.tools.0.argv.4: {path} is optional, and left out when absent")
 
 
 def test_all_faults_are_told_at_once_each_at_its_line(lint: Lint) -> None:

@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from sympozium_cli.skills_lint.findings import Findings, meant
-from sympozium_cli.skills_lint.verbs import SHELLS, changes, only_reads, script_index, script_of
+from sympozium_cli.skills_lint.arguments import PLACEHOLDER, check_arguments, check_schema
+from sympozium_cli.skills_lint.findings import Findings
+from sympozium_cli.skills_lint.verbs import SHELLS, changes, only_reads, script_of
 from sympozium_controller import memory
 from sympozium_controller.objects.skillpack import DeclaredTool
 from sympozium_controller.resolve import NATIVE
 from sympozium_protocol.policy import EXECUTE
 
-PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 TAKEN: Final = frozenset({EXECUTE, "complete", *(t.name for t in NATIVE), *(t.name for t in memory.TOOLS)})
 """Tools that a run has whatever its skills are."""
 SHORT: Final = 20
@@ -38,7 +38,7 @@ def check_tools(value: Mapping[str, Any], others: Mapping[str, str], findings: F
         where = f"sidecar.tools.{number}"
         _check_words(tool, raw, where, findings)
         _check_argv(tool, sidecar, where, findings)
-        _check_parameters(tool, where, findings)
+        check_schema(tool, where, findings)
         if shared[script_of(tool.argv) or ""] <= 1:  # a script of several tools does what its arguments say
             _check_effect(tool, raw, where, findings)
 
@@ -107,105 +107,7 @@ def _check_argv(tool: DeclaredTool, sidecar: Mapping[str, Any], where: str, find
         findings.warning(
             f"{where}.argv.0", f"{program} is not among commands, by which images are made", "list it there too"
         )
-    _check_placeholders(tool, where, findings)
-
-
-def _check_placeholders(tool: DeclaredTool, where: str, findings: Findings) -> None:
-    properties = _properties(tool)
-    used: set[str] = set()
-    texts = {f"{where}.argv.{number}": element for number, element in enumerate(tool.argv)}
-    for place, text in {**texts, f"{where}.stdin": tool.stdin}.items():
-        for name in PLACEHOLDER.findall(text):
-            used.add(name)
-            if name not in properties:
-                close = meant(name, properties) or "state it in parameters.properties"
-                findings.error(place, f"{{{name}}} is none of the tool's parameters", close)
-    for name in properties:
-        if name not in used:
-            findings.error(
-                f"{where}.parameters.properties.{name}",
-                "the command does not use it, so the model would say it in vain",
-                f'put "{{{name}}}" into argv or stdin, or leave it out',
-            )
-    _check_script(tool, where, findings)
-    _check_options(tool, where, findings)
-
-
-def _check_script(tool: DeclaredTool, where: str, findings: Findings) -> None:
-    at = script_index(tool.argv)
-    if at is None:
-        return
-    for name in PLACEHOLDER.findall(tool.argv[at]):
-        findings.error(
-            f"{where}.argv.{at}",
-            f"{{{name}}} stands in a script: whatever the model says there would be run",
-            f'write "$1" in the script, and after it the elements -- and "{{{name}}}"',
-        )
-    elements = tool.argv[at + 1 :]
-    for number, element in enumerate(elements[:-1], at + 1):
-        found = PLACEHOLDER.fullmatch(element)
-        if found and found[1] in _properties(tool) and found[1] not in tool.parameters.get("required", ()):
-            findings.warning(
-                f"{where}.argv.{number}",
-                f"{element} is optional, and left out when absent: what follows would move to its place",
-                f'require it, put it last, or write "--{found[1]}={element}" and look for that',
-            )
-
-
-def _check_options(tool: DeclaredTool, where: str, findings: Findings) -> None:
-    for number, element in enumerate(tool.argv):
-        if element == "--":
-            return
-        found = PLACEHOLDER.match(element)
-        schema = _properties(tool).get(found[1]) if found else None
-        if found and isinstance(schema, dict) and not _bounded(schema):
-            findings.warning(
-                f"{where}.argv.{number}",
-                f"a {found[1]} that begins with - is refused when it is called",
-                'say by enum or a pattern with ^ which values there are, or put the element "--" before it',
-            )
-
-
-def _bounded(schema: Mapping[str, Any]) -> bool:
-    if schema.get("type") == "array" and isinstance(schema.get("items"), dict):
-        return _bounded(schema["items"])
-    minimum = schema.get("minimum", -1)
-    positive = isinstance(minimum, int | float) and minimum >= 0
-    anchored = str(schema.get("pattern", "")).startswith("^")
-    return "enum" in schema or "const" in schema or anchored or positive or schema.get("type") == "boolean"
-
-
-def _check_parameters(tool: DeclaredTool, where: str, findings: Findings) -> None:
-    from sympozium_protocol.participant.arguments import validator
-
-    schema, place = tool.parameters, f"{where}.parameters"
-    if schema.get("type") != "object":
-        findings.error(f"{place}.type", "must be object", "write type: object, and the parameters in properties")
-        return
-    try:
-        validator(schema)
-    except ValueError as error:
-        findings.error(place, f"is no JSON Schema: {str(getattr(error, 'message', error)).splitlines()[0]}")
-        return
-    properties = _properties(tool)
-    for name in schema.get("required", ()):
-        if name not in properties:
-            close = meant(name, properties) or "state it in properties"
-            findings.error(f"{place}.required", f"{name} is none of the properties", close)
-    if schema.get("additionalProperties", True) is not False:
-        findings.warning(
-            place,
-            "takes any further argument, and passes it over",
-            "write additionalProperties: false: it is then told",
-        )
-    for name, one in properties.items():
-        if isinstance(one, dict) and not {"type", "enum", "const", "$ref", "anyOf", "oneOf"} & one.keys():
-            findings.warning(f"{place}.properties.{name}", "has no type", "write type: string, integer, boolean …")
-
-
-def _properties(tool: DeclaredTool) -> Mapping[str, Any]:
-    found = tool.parameters.get("properties", {})
-    return found if isinstance(found, dict) else {}
+    check_arguments(tool, where, findings)
 
 
 def _check_effect(tool: DeclaredTool, raw: Mapping[str, Any], where: str, findings: Findings) -> None:

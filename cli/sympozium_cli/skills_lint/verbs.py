@@ -50,6 +50,10 @@ _PLAIN: Final = _sets(
 """Programs that do one or the other whatever they are told."""
 
 _WORD: Final = re.compile(r"""[^\s;|&()<>`"']+""")
+_QUOTED: Final = re.compile(r"""'[^']*'|"(?:[^"\\]|\\.)*\"""")
+_ASSIGNMENT: Final = re.compile(r"(?:^|(?<=[\s;(]))(?:[A-Za-z_]\w*=\S*|case\s+\S+\s+in\b)")
+"""Where a shell splits nothing."""
+_ARGUMENT: Final = re.compile(r"\$[1-9@*]")
 _SENDING: Final = re.compile(r"(-d|-F|-T|--data(-[a-z]+)?|--form|--json|--upload-file)(=.*)?")
 _METHODS: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
@@ -90,9 +94,20 @@ def script_index(argv: Sequence[str]) -> int | None:
     return None
 
 
+def unquoted(script: str) -> str | None:
+    """The first argument of a shell script that its shell would split into words, such as ``$1``; None if none."""
+    bare = _ASSIGNMENT.sub(" ", _QUOTED.sub("_", _without_comments(script)))
+    found = _ARGUMENT.search(bare)
+    return found[0] if found else None
+
+
 def _words(script: str) -> list[str]:
-    lines = (line.partition(" #")[0] for line in script.splitlines() if not line.lstrip().startswith("#"))
-    return _WORD.findall("\n".join(lines))
+    return _WORD.findall(_without_comments(script))
+
+
+def _without_comments(script: str) -> str:
+    lines = (line.partition(" # ")[0] for line in script.splitlines() if not line.lstrip().startswith("#"))
+    return "\n".join(lines)
 
 
 def _changing(words: Sequence[str], *, first_only: bool = False) -> Iterator[str]:
