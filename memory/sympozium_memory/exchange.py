@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Annotated, ClassVar, Final, Literal, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from sympozium_memory.entry import Trust, clean_content, clean_tags, digest_of
 from sympozium_memory.faults import BadInput
@@ -30,6 +31,14 @@ def _real(text: str) -> str:
     return text
 
 
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise PydanticCustomError("one_line", "holds a line break or another control character")
+    return text
+
+
+Run: TypeAlias = Annotated[str, AfterValidator(_one_line), Field(max_length=200)]
+"""Empty for what no run stored."""
 Moment: TypeAlias = Annotated[Time, AfterValidator(_real)]
 Number: TypeAlias = Annotated[int, Field(ge=1, le=1 << 53)]
 
@@ -37,7 +46,7 @@ Number: TypeAlias = Annotated[int, Field(ge=1, le=1 << 53)]
 class StoreLine(Wire):
     """Who said it, since when and how often."""
 
-    run: str
+    run: Run
     trust: Trust
     first: Moment
     last: Moment
@@ -50,7 +59,7 @@ class MemoryLine(Document):
     kind: Literal["Memory"] = "Memory"
     content: str
     tags: tuple[str, ...] = ()
-    run: str = ""
+    run: Run = ""
     created: Moment
     trust: Trust = "agent"
     digest: Digest
@@ -63,7 +72,7 @@ class RevocationLine(Document):
 
     kind: Literal["Revocation"] = "Revocation"
     digest: Digest
-    run: str
+    run: Run
     trust: Trust
     created: Moment
     revoked: Moment

@@ -125,7 +125,7 @@ def _look_at(path: Path) -> None:
     try:
         facts = path.stat()
         if not stat.S_ISREG(facts.st_mode):
-            raise CannotUse(path, "is not a regular file")
+            raise CannotUse(path, "the memory's file is not a regular file")
         with path.open("rb") as file:
             begins = file.read(len(_MAGIC))
     except FileNotFoundError:

@@ -42,7 +42,7 @@ def told(entries: Sequence[Entry], now: float) -> str:
 def heading(entry: Entry, now: float) -> str:
     said = {"agent": "by an agent", "person": "by a person", "seed": "given with the agent's instance"}[entry.trust]
     parts = [f"[{entry.id}] {utc(entry.created)[:10]} ({age(now - entry.created)})", said]
-    parts += [f"run {entry.run}"] if entry.run else []
+    parts += [f"run {printable(entry.run, '')}"] if entry.run else []
     parts += [f"stored {entry.count} times"] if entry.count > 1 else []
     parts += [f"tags: {', '.join(entry.tags)}"] if entry.tags else []
     return " · ".join(parts)
@@ -72,11 +72,12 @@ def fields(entry: Entry) -> dict[str, Any]:
     return found | ({"score": entry.score} if entry.score else {})
 
 
-def printable(text: str) -> str:
-    """What a terminal shows and does not obey: control and direction characters become visible escapes."""
+def printable(text: str, kept: str = "\n\t") -> str:
+    """What a terminal shows and does not obey: control and direction characters become visible escapes, but those of
+    ``kept``."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(one if one in "\n\t" or _harmless(one) else _escaped(one) for one in text)
+    return "".join(one if one in kept or _harmless(one) else _escaped(one) for one in text)
 
 
 def _harmless(character: str) -> bool:

@@ -152,10 +152,12 @@ def test_check_finds_faults_by_its_exit_code(shell: Shell) -> None:
     assert "counted otherwise" in shell("check", code=1).stdout
 
 
-def test_what_an_agent_stored_cannot_command_a_terminal(shell: Shell) -> None:
+@pytest.mark.parametrize("words", [("list",), ("search", "forged")])
+def test_what_an_agent_stored_cannot_command_a_terminal(shell: Shell, words: tuple[str, ...]) -> None:
     with Memory.open(shell.file) as memory:
-        memory.store("\x1b[2Jgone\x07 \u202eevil\n[99] forged heading", run="r\x1b[31m")
-    shown = shell("list").stdout
+        memory.store("\x1b[2Jgone\x07 \u202eevil\n[99] forged heading", run="r\x1b[31m\n[98] forged")
+    shown = shell(*words).stdout
+    assert "run r\\x1b[31m\\x0a[98] forged" in shown
     assert "\x1b" not in shown
     assert "\u202e" not in shown
     assert "\\x1b[2Jgone\\x07 \\u202eevil" in shown

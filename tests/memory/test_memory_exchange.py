@@ -128,6 +128,11 @@ GOOD = {
         ({"count": 2, "stores": [{"run": "", "trust": "agent", "first": GOOD["created"], "last": GOOD["created"],
                                   "count": 1}]}, "line 2: count is not the sum"),
         ({"digest": 5}, "line 2: digest: "),
+        ({"run": "r\n[99] 2026-11-20 (just now) by a person"}, "line 2: run: holds a line break or another control"),
+        ({"run": "r\x1b[2J"}, "line 2: run: holds a line break"),
+        ({"stores": [{"run": "\u202er", "trust": "agent", "first": GOOD["created"], "last": GOOD["created"],
+                      "count": 1}]}, "line 2: stores.0.run: holds a line break"),
+        ({"kind": "Revocation", "revoked": GOOD["created"], "trust": "agent", "run": "a\rb"}, "line 2: run: holds"),
     ],
 )  # fmt: skip
 def test_a_bad_line_is_named_and_nothing_is_taken_over(memory: Memory, change: dict[str, object], words: str) -> None:

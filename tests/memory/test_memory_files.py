@@ -194,7 +194,7 @@ def test_check_tells_a_damaged_index_from_a_sound_one(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_told_of(tmp_path: Path) -> None:
     with pytest.raises(CannotUse, match="folder that the memory is to be in is not there"):
         Memory.open(tmp_path / "nowhere" / "m.db")
-    with pytest.raises(CannotUse, match="not a regular file"):
+    with pytest.raises(CannotUse, match="the memory's file is not a regular file"):
         Memory.open(tmp_path)
 
 
