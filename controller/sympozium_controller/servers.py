@@ -21,6 +21,7 @@ from sympozium_controller.objects import MCPServer, Metadata, Secret
 from sympozium_controller.objects.base import LABEL_PATTERN
 from sympozium_controller.objects.mcpserver import MCPServerSpec
 from sympozium_controller.pod import SecretEnv
+from sympozium_controller.urls import secret_in_url
 from sympozium_protocol.exits import Reason
 from sympozium_protocol.messages.base import TOOL_PATTERN
 from sympozium_protocol.messages.servers import OAuthSpec, ServerSpec
@@ -34,6 +35,8 @@ PARTICIPANT_TIMEOUT: Final = 120.0
 _KEY: Final = re.compile(r"\$\{([^}]*)\}")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _PREFIX: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,31}")
+READABLE: Final = "the agent can read what stands here"
+INSTEAD: Final = "send it as a header of an MCPServer instead, as ${KEY} from the Secret of its secretRef"
 _CREDENTIAL_HEADERS: Final = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key"})
 
 
@@ -88,6 +91,8 @@ def _from_flag(text: str) -> MCPServer:
     if not equals or not words or not re.fullmatch(LABEL_PATTERN, name):
         raise _bad_flag(f"{text!r} is not NAME=COMMAND or NAME=URL")
     url = len(words) == 1 and target.startswith(("http://", "https://"))
+    if url and (found := secret_in_url(target)):
+        raise _bad_flag(f"{name}: the URL holds {found}; {READABLE}: {INSTEAD}")
     said = {"transport": "http", "url": target} if url else {"transport": "stdio", "command": words}
     try:
         return MCPServer(metadata=Metadata(name=name), spec=MCPServerSpec.model_validate(said, strict=False))
@@ -202,13 +207,16 @@ def _used(server: Server) -> list[str]:
 
 def _check_values(server: Server) -> None:
     secret = server.object.spec.secret_ref
+    for place, url in (("url", server.object.spec.url), ("oauth.issuer", server.object.spec.oauth.issuer)):
+        if found := secret_in_url(url):
+            raise server.refused(f"spec.{place}", f"holds {found}; {READABLE}: {INSTEAD}")
     for where, value in _values(server).items():
         for key in _KEY.findall(value):
             if key not in server.keys:
                 why = f"the Secret {secret} has no key {key}" if secret else f"${{{key}}} needs spec.secretRef"
                 raise server.refused(where, why, Reason.MissingReference)
         if _is_credential(where) and value and not _KEY.search(value):
-            why = "must be taken from the Secret, as ${KEY}: the agent can read what stands here"
+            why = f"must be taken from the Secret, as ${{KEY}}: {READABLE}"
             raise server.refused(where, why)
     if server.keys and not _used(server):
         raise server.refused("spec.secretRef", "no value of headers, env or oauth uses a key of it, as ${KEY}")

@@ -130,6 +130,16 @@ def test_client_credentials_are_taken_from_the_secret(packs: Mapping[str, SkillP
     assert list(given["mcp"].values()) == ["sesame"]
 
 
+def at(url: str) -> str:
+    return server(f"{{transport: http, url: {url!r}}}")
+
+
+@pytest.mark.parametrize("query", ["q=1", "keyword=x", "max_tokens=5", "author=me", "token=", "code=1&region=eu"])
+def test_a_url_whose_parameters_are_no_secrets_is_taken(resolved: Resolve, query: str) -> None:
+    spec = resolved(WITH_FILES, at(f"https://x/mcp?{query}"), RUN)
+    assert spec.servers[0].url == f"https://x/mcp?{query}"
+
+
 INVALID, MISSING = Reason.InvalidDocument, Reason.MissingReference
 
 
@@ -154,6 +164,15 @@ def web(spec: str) -> str:
          "spec.headers.X", "has no key t"),
         ([WITH_FILES, web("headers: {authorization: Bearer abc}")], {}, INVALID,
          "spec.headers.authorization", "the agent can read"),
+        ([WITH_FILES, at("https://me:pw@x/mcp")], {}, INVALID, "spec.url", "a user or password before the host"),
+        ([WITH_FILES, at("https://me@x/mcp")], {}, INVALID, "spec.url", "as ${KEY} from the Secret"),
+        ([WITH_FILES, at("https://x/mcp?q=1&api_key=abc")], {}, INVALID, "spec.url", "parameter api_key; the agent"),
+        ([WITH_FILES, at("https://x/mcp?tavilyApiKey=abc")], {}, INVALID, "spec.url", "parameter tavilyApiKey;"),
+        ([WITH_FILES, at("https://x/mcp?a=b;%61ccess_token=abc")], {}, INVALID, "spec.url", "parameter access_token;"),
+        ([WITH_FILES, at("https://x/mcp#token=abc")], {}, INVALID, "spec.url", "parameter token;"),
+        ([WITH_FILES, web("oauth: {clientId: a, issuer: 'https://a:b@x'}")], {}, INVALID, "spec.oauth.issuer",
+         "before the host"),
+        ([], {"mcp": ("a=https://x/mcp?X-Api-Key=abc",), "input": "x"}, Reason.Usage, "--mcp", "parameter X-Api-Key;"),
         ([WITH_FILES, web("oauth: {clientId: a, clientSecret: b}")], {}, INVALID,
          "spec.oauth.clientSecret", "the agent can read"),
         ([WITH_FILES, server("{transport: stdio, command: [x], prefix: memory_}"), instance("memory: {enabled: true}")
@@ -182,3 +201,4 @@ def test_what_cannot_be_served_is_refused_before_anything_starts(
         resolved(*documents, *((RUN,) if documents else ()), **flags)
     assert (found.value.reason, found.value.field) == (reason, field), found.value.message
     assert why in found.value.why
+    assert "abc" not in found.value.message
