@@ -8,9 +8,11 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.packs.examples import IMAGES
 from tests.pod.play import SYMPOZIUM
 
-PAGE = Path(__file__).resolve().parents[2] / "docs/writing-skills.md"
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs/writing-skills.md"
 PIECE = re.compile(r"(?:^`([^`\n]+)`:\n\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 """A block, with the name of the file that it is, if the line before says one."""
 
@@ -45,3 +47,24 @@ def test_a_reader_who_does_what_the_page_says_sees_what_it_says(tmp_path: Path) 
             assert (done.returncode == 14) is ("error" in output), output
     assert (commands, compared) == (6, 1)
     assert output.splitlines() == ["Its outcome was denied.", "Its outcome was ok."]
+
+
+def test_the_images_that_the_page_names_are_those_that_are_built() -> None:
+    bake = (ROOT / "docker-bake.hcl").read_text()
+    default = dict(re.findall(r'variable "(\w+)" \{ default = "([^"]*)"', bake))
+    (build,) = (text for _, language, text in pieces() if language == "sh" and text.startswith("docker "))
+    recipe = (ROOT / "images/Dockerfile").read_text()
+    assert "--target skill " in build
+    assert re.search(r"^FROM \S+ AS skill$", recipe, re.MULTILINE)
+    for argument in re.findall(r"--build-arg (\w+)=", build):
+        assert re.search(rf"^ARG {argument}\b", recipe, re.MULTILINE)
+    (dockerfile,) = (text for _, language, text in pieces() if language == "dockerfile")
+    assert dockerfile.startswith(f"FROM {default['REGISTRY']}/skill-shell:{default['TAG']}\n")
+
+
+def test_the_images_have_what_their_packs_call() -> None:
+    bake = (ROOT / "docker-bake.hcl").read_text()
+    for pack, programs in IMAGES.items():
+        found = re.search(rf'name\s+= "{pack}".*?binaries\s*= "([^"]+)"', bake, re.DOTALL)
+        assert found is not None
+        assert set(programs) <= set(found[1].split())
