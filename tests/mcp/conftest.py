@@ -74,7 +74,7 @@ class Bridge:
 
     def serve_http(self, port: int, *options: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, OWN, "--marks", str(self.marks), "--http", str(port), *options]
-        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
         self.others.append(process)
         wait_for(lambda: connects(port), "a server that listens")
         return process
@@ -95,7 +95,9 @@ class Bridge:
 
     def again(self, *, wait: bool = True, number: int = 1) -> None:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([BIN / "sympozium-mcp"], env=self.environment, stderr=log)
+            self.process = subprocess.Popen(
+                [BIN / "sympozium-mcp"], env=self.environment, stderr=log, start_new_session=True
+            )
         if wait:
             self.manifest(number)
 
@@ -175,15 +177,16 @@ class Bridge:
         return self.process.wait(60)
 
     def close(self) -> None:
-        """End everything: the bridge by itself, for it alone knows what its servers started."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(10)
+        """End everything: each by itself, for it alone knows what it started, and then what is left of its group."""
         for process in (self.process, *self.others):
-            if process is not None:
-                process.kill()
-                process.wait()
+            if process is None:
+                continue
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
     def stop(self) -> int:
         assert self.process is not None

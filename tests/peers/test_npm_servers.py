@@ -43,7 +43,9 @@ def listening(base: Bridge, port: int, *command: str) -> None:
     """Start a server elsewhere, the reference server unless another command is given."""
     command = command or (npm.program("node"), npm.program(EVERYTHING), "streamableHttp")
     env = npm.environment(PORT=str(port))
-    base.others.append(subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+    base.others.append(
+        subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    )
     wait_for(lambda: connects(port), "a server that listens")
 
 
