@@ -11,6 +11,7 @@ from sympozium_controller.errors import InvalidPack
 from sympozium_controller.objects import SkillPack
 from sympozium_controller.packs import PACK_FILE, SKILL_FILE, parse_pack
 from sympozium_protocol.exits import Ended, Reason
+from sympozium_protocol.files import MAX_FILE
 
 
 class Packs(Mapping[str, SkillPack]):
@@ -23,7 +24,7 @@ class Packs(Mapping[str, SkillPack]):
         if name not in set(self):
             raise KeyError(name)
         file = self._directory / name / PACK_FILE
-        return parse_pack(name, _read(file), _text(self._directory / name / SKILL_FILE), file=str(file))
+        return parse_pack(name, read_file(file), _text(self._directory / name / SKILL_FILE), file=str(file))
 
     def __iter__(self) -> Iterator[str]:
         if self._directory.is_dir():
@@ -40,7 +41,7 @@ def read_own(directory: Path) -> SkillPack:
     """The pack in this directory, which bears its name. Raises InvalidPack."""
     whole = directory.resolve()
     shown = directory / PACK_FILE
-    return parse_pack(whole.name, _read(shown), _text(directory / SKILL_FILE), file=str(shown))
+    return parse_pack(whole.name, read_file(shown), _text(directory / SKILL_FILE), file=str(shown))
 
 
 def is_directory(skill: str) -> bool:
@@ -58,16 +59,23 @@ def with_own(packs: Mapping[str, SkillPack], skills: Sequence[str]) -> tuple[Map
     return (ChainMap({pack.name: pack for pack in own.values()}, packs) if own else packs), names  # type: ignore[arg-type]
 
 
-def _read(file: Path) -> bytes:
+def read_file(file: Path) -> bytes:
+    """At most as much as is read of any document; a pipe or device is none. Raises InvalidPack."""
     try:
-        return file.read_bytes()
+        if file.exists() and not file.is_file():
+            raise InvalidPack(str(file), "", "is no file")
+        with file.open("rb") as opened:
+            data = opened.read(MAX_FILE + 1)
     except OSError as error:
         raise InvalidPack(str(file), "", (error.strerror or str(error)).lower()) from None
+    if len(data) > MAX_FILE:
+        raise InvalidPack(str(file), "", f"is larger than {MAX_FILE >> 20} MiB")
+    return data
 
 
 def _text(file: Path) -> str:
     try:
-        return _read(file).decode()
+        return read_file(file).decode()
     except UnicodeDecodeError:
         raise InvalidPack(str(file), "", "is not UTF-8") from None
 

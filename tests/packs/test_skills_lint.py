@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -268,6 +269,17 @@ def test_a_missing_file_is_an_error(lint: Lint, tmp_path: Path, missing: str) ->
         str(tmp_path / "disks" / missing),
         "no such file or directory",
     )
+
+
+def test_what_is_no_file_or_too_large_is_told(lint: Lint, tmp_path: Path) -> None:
+    lint()
+    brief = tmp_path / "disks/SKILL.md"
+    brief.unlink()
+    os.mkfifo(brief)
+    assert said(lint_directory(brief.parent)) == [("error", ": is no file")]
+    brief.unlink()
+    brief.write_bytes(b"a" * ((1 << 20) + 1))
+    assert said(lint_directory(brief.parent)) == [("error", ": is larger than 1 MiB")]
 
 
 def test_bytes_that_are_no_text_are_told_with_their_line(lint: Lint, tmp_path: Path) -> None:

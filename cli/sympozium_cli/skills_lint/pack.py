@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sympozium_cli.packs import shipped
+from sympozium_cli.packs import read_file, shipped
 from sympozium_cli.skills_lint.fields import check_fields
 from sympozium_cli.skills_lint.findings import Finding, Findings
 from sympozium_cli.skills_lint.lines import lines_of
@@ -40,11 +40,11 @@ def lint_directory(directory: Path) -> list[Finding]:
 
 def _read(file: Path, findings: Findings) -> str | None:
     try:
-        return file.read_bytes().decode()
+        return read_file(file).decode()
     except UnicodeDecodeError as error:
         findings.error("", "is not UTF-8", line=error.object.count(b"\n", 0, error.start) + 1)
-    except OSError as error:
-        findings.error("", (error.strerror or str(error)).lower(), "a pack needs this file")
+    except InvalidPack as fault:
+        findings.error("", fault.why, "a pack needs this file")
     return None
 
 
