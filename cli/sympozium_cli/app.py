@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 import typer
 
+from sympozium_cli import options as o
+from sympozium_cli.render_command import render
 from sympozium_cli.skills import skills
 
-Approve = Literal["ask", "all", "none"]
 Output = Literal["text", "json"]
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app = typer.Typer(
 runs = typer.Typer(help="Runs of the past and present.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(runs, name="runs")
 app.add_typer(skills, name="skills")
+app.add_typer(render, name="render")
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's name, or its directory.", show_default=False)]
 OutputOption = Annotated[Output, typer.Option("--output", help="text: the answer alone; json: the RunResult.")]
@@ -31,70 +33,31 @@ ShowOutput = Annotated[Output, typer.Option("--output", help="json: RunSpec, mes
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show nothing on standard error but questions and errors.")]
 
 
-Registry = Annotated[
-    str, typer.Option(metavar="NAME", envvar="SYMPOZIUM_REGISTRY", help="Where the images are: NAME/agent:TAG.")
-]
-Tag = Annotated[str, typer.Option(metavar="NAME", envvar="SYMPOZIUM_TAG", help="The images' tag.")]
-
-
 @app.command("run")
 def run_command(
     context: typer.Context,
-    text: Annotated[
-        str | None, typer.Argument(metavar="[INPUT]", help="What is to be done; - reads it from standard input.")
-    ] = None,
-    file: Annotated[
-        list[str] | None, typer.Option("--file", "-f", metavar="FILE", help="Objects in YAML; may be repeated.")
-    ] = None,
-    instance: Annotated[str, typer.Option(metavar="NAME", help="The instance to run, if FILE has several.")] = "",
-    provider: Annotated[
-        str, typer.Option(metavar="NAME", help="openai, anthropic, azure, bedrock, ollama, lmstudio, scripted.")
-    ] = "",
-    model: Annotated[str, typer.Option(metavar="NAME", help="The provider's name of the model.")] = "",
-    base_url: Annotated[str, typer.Option(metavar="URL", help="Another address of the provider's protocol.")] = "",
-    script: Annotated[str, typer.Option(metavar="FILE", help="What the scripted model says, in YAML.")] = "",
-    skill: Annotated[
-        list[str] | None, typer.Option(metavar="NAME|./DIR", help="A skill more, or its directory; may be repeated.")
-    ] = None,
-    memory: Annotated[
-        bool, typer.Option("--memory", help="Let the instance remember across its runs, whatever its document says.")
-    ] = False,
-    mcp: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=COMMAND|URL", help="An MCP server; its tools begin with NAME_. May be repeated."),
-    ] = None,
-    policy: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="permissive, default, restrictive, or one of FILE; the stricter holds.",
-        ),
-    ] = "",
-    timeout: Annotated[
-        str, typer.Option(metavar="TIME", help="Such as 90s; 0s: no limit. Waiting for you does not count.")
-    ] = "",
-    max_steps: Annotated[int | None, typer.Option(metavar="N", help="Turns of the model; 0: no limit.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(metavar="N", help="Tokens in all; 0: no limit.")] = None,
-    max_usd: Annotated[float | None, typer.Option(metavar="USD", help="Dollars in all; 0: no limit.")] = None,
-    approve: Annotated[Approve, typer.Option(help="Who answers: you, on the terminal; always yes; nobody.")] = "ask",
-    replay: Annotated[
-        str, typer.Option(metavar="RUN", help="Take the model's answers from this run; tools act anew.")
-    ] = "",
-    directory: Annotated[
-        str | None,
-        typer.Option(
-            "--dir", metavar="DIR", help="Where the run lives; always kept. Default: below $XDG_STATE_HOME/sympozium."
-        ),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the RunSpec that it would be; start nothing.")
-    ] = False,
-    on: Annotated[
-        Literal["processes", "compose"],
-        typer.Option("--on", help="Where the programs run: processes of this machine, or containers of its engine."),
-    ] = "processes",
-    registry: Registry = "sympozium",
-    tag: Tag = "dev",
+    text: o.Text = None,
+    file: o.Files = None,
+    instance: o.Instance = "",
+    provider: o.Provider = "",
+    model: o.Model = "",
+    base_url: o.BaseUrl = "",
+    script: o.Script = "",
+    skill: o.Skill = None,
+    memory: o.Memory = False,
+    mcp: o.Mcp = None,
+    policy: o.Policy = "",
+    timeout: o.Timeout = "",
+    max_steps: o.MaxSteps = None,
+    max_tokens: o.MaxTokens = None,
+    max_usd: o.MaxUsd = None,
+    approve: o.ApproveOption = "ask",
+    replay: o.Replay = "",
+    directory: o.Place = None,
+    dry_run: o.DryRun = False,
+    on: o.Where = "processes",
+    registry: o.Registry = "sympozium",
+    tag: o.Tag = "dev",
     output: OutputOption = "text",
     quiet: Quiet = False,
 ) -> int:
@@ -152,7 +115,7 @@ def _given(context: typer.Context) -> frozenset[str]:
 @app.command("resume")
 def resume_command(
     run: Run,
-    approve: Annotated[Approve | None, typer.Option(help="As of run; default: as it was started.")] = None,
+    approve: Annotated[o.Approve | None, typer.Option(help="As of run; default: as it was started.")] = None,
     output: OutputOption = "text",
     quiet: Quiet = False,
 ) -> int:
@@ -168,6 +131,14 @@ def list_command(output: ListOutput = "text") -> None:
     from sympozium_cli.view.records import print_list
 
     print_list(output)
+
+
+@runs.command("prune")
+def prune_command() -> None:
+    """Remove the containers and networks of runs whose command was killed. Their directories stay."""
+    from sympozium_cli.pruning import prune
+
+    prune()
 
 
 @runs.command("show")

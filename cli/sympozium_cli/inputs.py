@@ -33,16 +33,22 @@ class Prepared:
     values: Mapping[SecretEnv, str]
 
 
-def prepare(files: Sequence[str], flags: Flags, *, run_id: str, now: str) -> Prepared:
+def prepare(files: Sequence[str], flags: Flags, *, run_id: str, now: str, contained: bool = False) -> Prepared:
     """Raises Ended with a reason 10-19 and a message that names file and field."""
+    objects, spec, pod = made(files, flags, run_id=run_id, now=now, contained=contained)
+    values = secret_values(objects, spec.namespace, secrets_of(pod), os.environ)
+    return Prepared(spec, _saved(objects, spec, pod, files, flags), values)
+
+
+def made(files: Sequence[str], flags: Flags, *, run_id: str, now: str, contained: bool) -> tuple[Objects, RunSpec, Pod]:
+    """A run without its keys. ``contained``: its programs will be containers. Raises Ended as ``prepare`` does."""
     objects = documents(files)
     packs, skills = with_own(shipped(), flags.skills)
     flags = replace(flags, skills=skills)
-    spec = resolve(objects, packs, flags, run_id=run_id, now=now, facts=facts())
+    spec = resolve(objects, packs, flags, run_id=run_id, now=now, facts=facts(contained=contained))
     pod = assemble(spec, outfit(objects, packs, flags))
     check_size(pod)
-    values = secret_values(objects, spec.namespace, secrets_of(pod), os.environ)
-    return Prepared(spec, _saved(objects, spec, pod, files, flags), values)
+    return objects, spec, pod
 
 
 def documents(files: Sequence[str]) -> Objects:
@@ -125,10 +131,11 @@ def server(text: str) -> str:
     return f"{name}={shlex.quote(os.path.abspath(program))}{blank}{rest}"
 
 
-def facts() -> dict[str, str]:
+def facts(*, contained: bool) -> dict[str, str]:
     """What the agent is told of where it runs."""
     system = os.uname()
-    return {"machine": f"{system.sysname} {system.machine}, plain processes of the user's own computer"}
+    what = "containers, each with its own view" if contained else "plain processes of the user's own computer"
+    return {"machine": f"{system.sysname} {system.machine}, {what}"}
 
 
 def check_size(pod: Pod) -> None:

@@ -87,7 +87,7 @@ def _prepared(wanted: Wanted, approve: Approve, run_id: str, now: str) -> Prepar
         approve=approve,
         mcp=tuple(map(inputs.server, wanted.flags.mcp)),
     )
-    return prepare(wanted.files, flags, run_id=run_id, now=now)
+    return prepare(wanted.files, flags, run_id=run_id, now=now, contained=wanted.on.place == "compose")
 
 
 @contextlib.contextmanager

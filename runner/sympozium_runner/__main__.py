@@ -15,6 +15,8 @@ environment:
   SYMPOZIUM_WORKSPACE   the shared directory of content (default /workspace)
   SYMPOZIUM_RUN_DIGEST  SHA-256 of run.json; another one is refused
   SYMPOZIUM_PARENT      a process id: end when this parent has gone
+  SYMPOZIUM_ANSWER      stdout: print the answer at the end, for who reads no files
+  SYMPOZIUM_RUN_WITHIN  seconds to wait for run.json (default 0)
   SYMPOZIUM_INOTIFY     off: rescan only
 
 Where the run offers no fetch_url the process and all that it starts have no network.

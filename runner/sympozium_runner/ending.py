@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import time
 from collections.abc import Sequence
 from typing import Final
@@ -65,6 +67,16 @@ def read_result(places: Places) -> RunResult | None:
         return RunResult.decode(data) if data is not None else None
     except InvalidDocument as fault:
         raise Ended(Reason.ResultUnreadable, f"agent/result.json: {fault.why}") from None
+
+
+def print_answer(places: Places, result: RunResult) -> None:
+    """For who reads the agent's output, where no launcher reads its files. Raises FileFault."""
+    data = result.output.encode("utf-8", "surrogatepass")
+    if result.output_digest and digest(data) != result.output_digest:
+        data = places.blobs.get_blob(result.output_digest) or data
+    with contextlib.suppress(OSError):  # nobody listens any more; the result is safe
+        sys.stdout.write(data.decode("utf-8", "replace").removesuffix("\n") + "\n")
+        sys.stdout.flush()
 
 
 async def until_durable(places: Places, watch: Watch) -> bool:

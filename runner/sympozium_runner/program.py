@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 
 from sympozium_protocol.exits import Ended, Reason
@@ -13,7 +14,7 @@ from sympozium_protocol.messages.spec import RunSpec
 from sympozium_protocol.process import Settings, log, open_run, reason_for, run
 from sympozium_protocol.waiting import Watch, stay_alive
 from sympozium_runner.calling import Caller
-from sympozium_runner.ending import read_result, result_of, until_durable, write_result
+from sympozium_runner.ending import print_answer, read_result, result_of, until_durable, write_result
 from sympozium_runner.inbox import Inbox
 from sympozium_runner.loop import Agent, stop_reason
 from sympozium_runner.meters import ActiveClock, active_before
@@ -86,5 +87,7 @@ async def _leave(places: Places, watch: Watch, result: RunResult) -> None:
     if not await until_durable(places, watch):
         log("not durable", why="the gate did not make the result durable in time")
         raise Ended(Reason.NotDurable, "the gate did not make the result durable in time")
+    if os.environ.get("SYMPOZIUM_ANSWER") == "stdout":
+        print_answer(places, result)
     if result.reason != Reason.Completed.name:
         raise Ended(Reason[result.reason], result.message)

@@ -162,12 +162,13 @@ def _service(program: Program, pod: Pod, where: Where, images: Images) -> Servic
     at_work = any(mount.path == "/workspace" for mount in program.mounts)
     inside = isinstance(where, InEngine)
     within = (("SYMPOZIUM_RUN_WITHIN", "30"),) if inside else ()
+    answer = (("SYMPOZIUM_ANSWER", "stdout"),) if inside and program is pod.agent else ()
     secrets = (("SYMPOZIUM_SECRETS", SECRETS),) if program.secrets else ()
     return Service(
         name=program.name,
         image=images.reference(program.image),
         command=program.command,
-        environment=(*program.env, ("HOME", TMP), ("TMPDIR", TMP), *within, *secrets),
+        environment=(*program.env, ("HOME", TMP), ("TMPDIR", TMP), *within, *answer, *secrets),
         mounts=tuple(_mounts(program, where)),
         user=USER if isinstance(where, InEngine) else where.user,
         working_dir="/workspace" if at_work else TMP,

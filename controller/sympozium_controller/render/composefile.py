@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import yaml
+
 from sympozium_controller.render.compose import (
     PROGRAM_LABEL,
     RUN_LABEL,
@@ -16,6 +18,11 @@ from sympozium_controller.render.compose import (
     Service,
     Volume,
 )
+
+
+def text(project: Project) -> str:
+    """The file itself."""
+    return yaml.safe_dump(document(project), sort_keys=False, allow_unicode=True, width=120)
 
 
 def document(project: Project) -> dict[str, Any]:

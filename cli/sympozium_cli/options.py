@@ -1,0 +1,63 @@
+"""What the options of a run are called and mean: ``run`` and ``render`` have them in common."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+Approve = Literal["ask", "all", "none"]
+
+Text = Annotated[
+    str | None, typer.Argument(metavar="[INPUT]", help="What is to be done; - reads it from standard input.")
+]
+Files = Annotated[
+    list[str] | None, typer.Option("--file", "-f", metavar="FILE", help="Objects in YAML; may be repeated.")
+]
+Instance = Annotated[str, typer.Option(metavar="NAME", help="The instance to run, if FILE has several.")]
+Provider = Annotated[
+    str, typer.Option(metavar="NAME", help="openai, anthropic, azure, bedrock, ollama, lmstudio, scripted.")
+]
+Model = Annotated[str, typer.Option(metavar="NAME", help="The provider's name of the model.")]
+BaseUrl = Annotated[str, typer.Option(metavar="URL", help="Another address of the provider's protocol.")]
+Script = Annotated[str, typer.Option(metavar="FILE", help="What the scripted model says, in YAML.")]
+Skill = Annotated[
+    list[str] | None, typer.Option(metavar="NAME|./DIR", help="A skill more, or its directory; may be repeated.")
+]
+Memory = Annotated[
+    bool, typer.Option("--memory", help="Let the instance remember across its runs, whatever its document says.")
+]
+Mcp = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=COMMAND|URL", help="An MCP server; its tools begin with NAME_. May be repeated."),
+]
+Policy = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="permissive, default, restrictive, or one of FILE; the stricter holds.",
+    ),
+]
+Timeout = Annotated[
+    str, typer.Option(metavar="TIME", help="Such as 90s; 0s: no limit. Waiting for you does not count.")
+]
+MaxSteps = Annotated[int | None, typer.Option(metavar="N", help="Turns of the model; 0: no limit.")]
+MaxTokens = Annotated[int | None, typer.Option(metavar="N", help="Tokens in all; 0: no limit.")]
+MaxUsd = Annotated[float | None, typer.Option(metavar="USD", help="Dollars in all; 0: no limit.")]
+ApproveOption = Annotated[Approve, typer.Option(help="Who answers: you, on the terminal; always yes; nobody.")]
+Replay = Annotated[str, typer.Option(metavar="RUN", help="Take the model's answers from this run; tools act anew.")]
+Place = Annotated[
+    str | None,
+    typer.Option(
+        "--dir", metavar="DIR", help="Where the run lives; always kept. Default: below $XDG_STATE_HOME/sympozium."
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the RunSpec that it would be; start nothing.")]
+Where = Annotated[
+    Literal["processes", "compose"],
+    typer.Option("--on", help="Where the programs run: processes of this machine, or containers of its engine."),
+]
+Registry = Annotated[
+    str, typer.Option(metavar="NAME", envvar="SYMPOZIUM_REGISTRY", help="Where the images are: NAME/agent:TAG.")
+]
+Tag = Annotated[str, typer.Option(metavar="NAME", envvar="SYMPOZIUM_TAG", help="The images' tag.")]
