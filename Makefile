@@ -5,10 +5,10 @@ SETUP := .venv/.ready
 PEERS := build/npm/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup peers demo test check lint types contracts generated generate format bench clean
+.PHONY: help setup peers demo test check lint types contracts generated generate format images images-lock engine bench clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 setup: $(SETUP) ## make .venv with the workspace in it
 $(SETUP): requirements-dev.txt $(wildcard */pyproject.toml sidecars/*/pyproject.toml)
@@ -50,6 +50,15 @@ generate: $(SETUP) ## write the generated files
 format: $(SETUP) ## ruff, mending what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+images: $(SETUP) ## every image, and how large it is (docs/images.md)
+	PYTHON=$(BIN)/python bash images/make.sh
+
+images-lock: $(SETUP) ## renew the versions of what images are made from
+	PYTHON=$(BIN)/python bash images/lock.sh
+
+engine: ## a Docker engine for tests, on a Debian machine without one
+	bash tests/compose/engine/engine.sh
 
 bench: $(SETUP) ## measure against the floors (docs/benchmarks.md)
 	$(BIN)/python -m bench
