@@ -38,7 +38,9 @@ def went_well(run: Run) -> None:
     assert [answer.outcome for answer in run.answers] == ["ok"] * len(run.answers), run.out
 
 
-def play_example(pack: str, path: Path, put: Mapping[str, str] | None = None, **env: str) -> Run:
+def play_example(
+    pack: str, path: Path, put: Mapping[str, str] | None = None, *, on: str = "processes", **env: str
+) -> Run:
     """Run the example of a pack below ``path``; ``put``: what stands in it, and what to put for it."""
     text = (PACKS / pack / "example.yaml").read_text()
     for old, new in (put or {}).items():
@@ -47,6 +49,7 @@ def play_example(pack: str, path: Path, put: Mapping[str, str] | None = None, **
     file = path / "example.yaml"
     file.write_text(text)
     command = [str(SYMPOZIUM), "run", "-f", str(file), "--approve", "none", "--dir", str(path / "run"), "--quiet"]
+    command += ["--on", on]
     return Play(path).do(command, **env)
 
 

@@ -40,7 +40,7 @@ class Canned:
 
 
 @contextmanager
-def canned(answers: Mapping[str, Any]) -> Iterator[Canned]:
+def canned(answers: Mapping[str, Any], host: str = "127.0.0.1") -> Iterator[Canned]:
     """A server that answers while the block runs."""
     state = Canned(answers)
 
@@ -65,9 +65,9 @@ def canned(answers: Mapping[str, Any]) -> Iterator[Canned]:
         def log_message(self, format: str, *args: object) -> None:
             """Nothing: ``asked`` has it."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer((host, 0), Handler)
     server.daemon_threads = True
-    state.url = f"http://127.0.0.1:{server.server_address[1]}"
+    state.url = f"http://{host}:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
