@@ -7,7 +7,7 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -53,15 +53,23 @@ async def serve_servers(settings: Settings) -> None:
     async with asyncio.TaskGroup() as tasks:
         servers, running = await start(reached, redactor, offer, tasks)
         awaited = [server for server in servers if server.spec.required]
-        await ready(awaited, ends, lambda why: say_unready(own, why))
+        await _until_told_to_end(ready(awaited, ends, lambda why: say_unready(own, why)))
         serving = asyncio.create_task(serve(offer, settings=settings))
         try:
-            await asyncio.wait([serving])
+            await _until_told_to_end(asyncio.wait([serving]))
         finally:
-            end_within(END_WITHIN)
             await _stop(servers, running)
             serving.cancel()
             await serving
+
+
+async def _until_told_to_end(work: Awaitable[object]) -> None:
+    """Do it; whoever cancels it has the program ended in time, also if a server does not let itself be ended."""
+    try:
+        await work
+    except asyncio.CancelledError:
+        end_within(END_WITHIN)
+        raise
 
 
 async def _stop(servers: Sequence[Server], running: Sequence[asyncio.Task[None]]) -> None:
