@@ -40,7 +40,10 @@ class Skill:
 
 
 def skills_of(objects: Objects, packs: Mapping[str, SkillPack], chosen: Chosen) -> tuple[Skill, ...]:
-    """Every skill that the instance or a flag names, and ``shell`` if none brings a sidecar. Raises Refused."""
+    """Every skill that the instance or a flag names, and ``shell`` if none brings a sidecar. Raises Refused.
+
+    An instance that says ``skills: []`` wants none.
+    """
     spec = chosen.instance.spec
     found: dict[str, Skill] = {}
     for number, ref in enumerate(spec.skills):
@@ -52,7 +55,8 @@ def skills_of(objects: Objects, packs: Mapping[str, SkillPack], chosen: Chosen) 
         pack, pack_origin = _pack(objects, packs, chosen.namespace, name, origin, where)
         found[name] = Skill(pack, pack_origin, _params(pack, ref.params, chosen, origin, where))
     _check_config(chosen, found)
-    if not any(skill.pack.spec.sidecar for skill in found.values()):
+    none_wanted = not spec.skills and "skills" in spec.model_fields_set
+    if not none_wanted and not any(skill.pack.spec.sidecar for skill in found.values()):
         pack, pack_origin = _pack(objects, packs, chosen.namespace, SHELL, ON_COMMAND_LINE, "--skill")
         found[SHELL] = Skill(pack, pack_origin)
     return tuple(found.values())

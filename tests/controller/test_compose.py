@@ -23,7 +23,8 @@ from sympozium_controller.resolve import resolve
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "compose"
-EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("[0-9]*") if path.name != "09-served")
+SERVED = ("09-served", "10-served-in-a-container")
+EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("[0-9]*") if path.name not in SERVED)
 IMAGES = Images("registry.example/sympozium", "v1")
 INSIDE = InEngine("default", "laptop")
 HOST = OnHost(PurePath("/run-1"), PurePath("/memories/laptop"), PurePath("/secrets"), "501:20")

@@ -54,6 +54,13 @@ def test_flags_alone_make_a_scripted_run_with_a_shell(resolved: Resolve) -> None
     assert spec.limits.timeout == 600
 
 
+def test_an_instance_that_wants_no_skill_gets_none_and_one_that_is_silent_gets_a_shell(resolved: Resolve) -> None:
+    wanted = instance("{provider: {name: scripted}, skills: []}")
+    assert [p.name for p in resolved(wanted, ASKED).participants] == ["model"]
+    assert [p.name for p in resolved(SCRIPTED, ASKED).participants] == ["model", "shell"]
+    assert [p.name for p in resolved(wanted, ASKED, skills=("k8s-ops",)).participants] == ["model", "k8s-ops"]
+
+
 def test_a_run_spec_survives_its_file(resolved: Resolve) -> None:
     spec = resolved(input="hello", skills=("k8s-ops", "code-review"))
     assert RunSpec.decode(spec.encode()) == spec
