@@ -29,7 +29,7 @@ IMAGES = {
 
 def needs(*programs: str) -> None:
     """Skip the test where one of them is not there."""
-    if missing := [program for program in programs if shutil.which(program) is None]:
+    if missing := _missing(programs):
         pytest.skip(f"{' and '.join(missing)}: not on this machine; the pack's image has it")
 
 
@@ -67,10 +67,13 @@ def call_tool(
     tmp.mkdir(exist_ok=True)
     workspace.mkdir(exist_ok=True)
     programs = _programs(workspace.parent / "programs", IMAGES[pack])
+    own = {"HOME": str(tmp), "TMPDIR": str(tmp), "LANG": "C.UTF-8", **env}
+    argv = fill_argv(declared.argv, declared.parameters, arguments)
+    here = not _missing(IMAGES[pack])
     return subprocess.run(
-        fill_argv(declared.argv, declared.parameters, arguments),
+        argv if here else _in_image(pack, argv, workspace, own),
         cwd=workspace,
-        env={"PATH": str(programs), "HOME": str(tmp), "TMPDIR": str(tmp), "LANG": "C.UTF-8", **env},
+        env={"PATH": str(programs), **own} if here else None,
         input=fill_stdin(declared.stdin, arguments).decode(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -78,6 +81,38 @@ def call_tool(
         timeout=60,
         check=False,
     )
+
+
+def needs_tools_of(pack: str) -> None:
+    """Skip the test where neither the machine has what the pack's tools call, nor an engine the pack's image."""
+    missing = _missing(IMAGES[pack])
+    if missing and not docker("image", "inspect", image_of(pack)):
+        pytest.skip(f"{' and '.join(missing)}: not on this machine, and {image_of(pack)} is not built")
+
+
+def _missing(programs: Iterable[str]) -> list[str]:
+    return [program for program in programs if shutil.which(program) is None]
+
+
+def image_of(name: str) -> str:
+    return f"sympozium/skill-{name}:dev"
+
+
+def docker(*words: str) -> str:
+    """What the engine says; nothing if it does not answer."""
+    try:
+        done = subprocess.run(["docker", *words], capture_output=True, text=True, timeout=30, check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _in_image(pack: str, argv: list[str], workspace: Path, env: Mapping[str, str]) -> list[str]:
+    """The same in the pack's image, where this test's files are as well."""
+    place, named = str(workspace.parent), [word for item in env.items() for word in ("--env", "=".join(item))]
+    options = ["--rm", "--interactive", "--read-only", "--network=host", "--user=0:0", f"--volume={place}:{place}"]
+    start = [f"--workdir={workspace}", f"--entrypoint={argv[0]}", image_of(pack), *argv[1:]]
+    return ["docker", "run", *options, *named, *start]
 
 
 def _programs(directory: Path, names: Iterable[str]) -> Path:

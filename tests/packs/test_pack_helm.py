@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.packs.cluster import NAMESPACE, cluster, kubeconfig, releases
-from tests.packs.examples import call_tool, needs, play_example, went_well
+from tests.packs.examples import call_tool, needs, needs_tools_of, play_example, went_well
 from tests.support.canned import Canned, canned
 
 MANIFEST = """---
@@ -68,7 +68,7 @@ class Helm:
 
 @pytest.fixture
 def helm(tmp_path: Path) -> Iterator[Helm]:
-    needs("helm", "jq")
+    needs_tools_of("helm")
     with canned(cluster()) as server:
         tools = Helm(tmp_path, server, {"KUBECONFIG": str(kubeconfig(tmp_path, server.url))})
         tools.release(MANIFEST, {"region": "south"})

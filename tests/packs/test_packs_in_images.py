@@ -9,23 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.packs.examples import play_example
+from tests.packs.examples import docker, image_of, play_example
 from tests.packs.test_pack_github_gitops import FILE, TOKEN, VALUES
 from tests.packs.test_pack_observability import LOKI, PROMETHEUS
 from tests.pod.play import SYMPOZIUM, Run
 from tests.support.canned import canned
 from tests.support.forge import forge
 
-PROGRAMS = ("agent", "ipc-bridge", "model")
-
-
-def docker(*words: str) -> str:
-    """What the engine says; nothing if it does not answer."""
-    try:
-        done = subprocess.run(["docker", *words], capture_output=True, text=True, timeout=30, check=False)
-    except FileNotFoundError:
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+PROGRAMS = ("sympozium/agent:dev", "sympozium/ipc-bridge:dev", "sympozium/model:dev")
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +30,8 @@ def host() -> str:
 
 def play(pack: str, path: Path, put: dict[str, str] | None = None, *, skill: str = "") -> Run:
     """The example of ``pack`` in containers; skipped where an image is not built."""
-    for image in (*PROGRAMS, f"skill-{skill or pack}"):
-        if not docker("image", "inspect", f"sympozium/{image}:dev"):
+    for image in (*PROGRAMS, image_of(skill or pack)):
+        if not docker("image", "inspect", image):
             pytest.skip(f"the image {image} is not built: docker buildx bake all")
     named = {name: os.environ[name] for name in ("DOCKER_HOST", "DOCKER_CONFIG") if name in os.environ}
     run = play_example(pack, path, put, on="compose", **named)
