@@ -5,7 +5,7 @@ SETUP := .venv/.ready
 PEERS := build/npm/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup peers demo test check lint types contracts generated generate format images images-lock engine bench clean
+.PHONY: help setup peers demo test check lint types contracts generated generate format images images-lock engine bench bench-compose clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -62,6 +62,9 @@ engine: ## a Docker engine for tests, on a Debian machine without one
 
 bench: $(SETUP) ## measure against the floors (docs/benchmarks.md)
 	$(BIN)/python -m bench
+
+bench-compose: $(SETUP) ## measure runs in containers (docs/benchmarks.md)
+	$(BIN)/python -m bench compose
 
 clean: ## remove what was made here
 	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
