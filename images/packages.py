@@ -15,6 +15,9 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+LEFT_OUT = frozenset({"pip"})
+"""sqlite-utils asks for pip, for a command of its own by which people add to it. Nothing in an image installs."""
+
 
 def closure(found: dict[str, Distribution], wanted: list[str]) -> list[str]:
     """Names of the packages that ``wanted`` (requirements) need, with the extras that they ask for."""
@@ -30,6 +33,8 @@ def closure(found: dict[str, Distribution], wanted: list[str]) -> list[str]:
         extras[name] = extras.get(name, set()) | needed.extras
         for line in found[name].requires or ():
             other = Requirement(line)
+            if other.name in LEFT_OUT:
+                continue
             if other.marker is None or any(other.marker.evaluate({"extra": one}) for one in ("", *extras[name])):
                 todo.append(other)
     return sorted(extras)

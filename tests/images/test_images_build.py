@@ -1,0 +1,51 @@
+"""Building them: the same inputs make the same layers, and what the builder knows stays with it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from tests.images.engine import PREFIX, bake, docker
+
+pytestmark = pytest.mark.xdist_group("images")
+BUILT = ("agent", "memory", "skill-github-gitops")
+
+
+def layers(tag: str) -> list[list[str]]:
+    """The layers of each image, by the digests of their contents."""
+    names = [f"{PREFIX}/{name}:{tag}" for name in BUILT]
+    return [one["RootFS"]["Layers"] for one in json.loads(docker("image", "inspect", *names).stdout)]
+
+
+@pytest.fixture
+def tags() -> list[str]:
+    return ["test-once", "test-again"]
+
+
+@pytest.fixture(autouse=True)
+def _removed(tags: list[str]) -> object:
+    yield
+    docker("image", "rm", "--force", *(f"{PREFIX}/{name}:{tag}" for name in BUILT for tag in tags), check=False)
+
+
+def test_the_same_inputs_make_the_same_layers(tags: list[str]) -> None:
+    bake(*BUILT, TAG=tags[0])
+    bake(*BUILT, options=("--no-cache",), TAG=tags[1])
+
+    assert layers(tags[0]) == layers(tags[1])
+
+
+def test_a_key_in_the_environment_of_the_build_is_not_in_the_image(tags: list[str]) -> None:
+    canary = "canary-7f3a91d2c4"
+    keys = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "HTTPS_PROXY_PASSWORD")
+
+    bake("memory", TAG=tags[0], **dict.fromkeys(keys, canary))
+
+    name = f"{PREFIX}/memory:{tags[0]}"
+    with subprocess.Popen(["docker", "save", name], stdout=subprocess.PIPE) as saved:
+        assert saved.stdout
+        assert canary.encode() not in saved.stdout.read()
+    assert canary not in docker("history", "--no-trunc", name).stdout
+    assert canary not in docker("image", "inspect", name).stdout
