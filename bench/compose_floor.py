@@ -40,7 +40,7 @@ def writer(service: Service) -> tuple[str, ...]:
 def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         run = RunDirectory(Path(place) / "run")
-        flags, name = Flags(input="x", approve="none"), f"floor-{secrets.token_hex(3)}"
+        flags, name = Flags(input="x", approve="none", policy="permissive"), f"floor-{secrets.token_hex(3)}"
         prepared = prepare((), flags, run_id=name, now="2026-01-01T00:00:00Z")
         platform = platform_of(prepared.saved.pod, run, prepared.spec, ON)
         assert isinstance(platform, ContainerPlatform)

@@ -23,7 +23,7 @@ def prepare_again(recorded: RunDirectory, text: str, approve: str, *, run_id: st
     saved = podfile.load(recorded)
     with recorded.open_ipc() as ipc:
         spec = read_run(ipc)
-    again = spec_again(spec, recorded.ipc, text, approve, run_id=run_id, now=now)
+    again = spec_again(spec, recorded.record, text, approve, run_id=run_id, now=now)
     pod = pod_again(saved.pod, again)
     check_size(pod)
     kept = Saved(pod, saved.namespace, sources_again(saved, pod), approve)

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sympozium_cli.volumes import Volumes
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.files import Directory, FileFault, open_root
 from sympozium_protocol.ids import is_id
 from sympozium_protocol.layout import RUN, RUN_FILE, volume
+from sympozium_protocol.volumes import open_run
 
 POD_FILE: Final = "pod.json"
 ENDED_FILE: Final = "ended.json"
@@ -71,6 +71,11 @@ class RunDirectory:
         return self.path / VOLUMES
 
     @property
+    def record(self) -> Path:
+        """All that was said in it, as ``volumes.open_run`` reads it."""
+        return self.volumes if self.volumes.is_dir() else self.ipc
+
+    @property
     def run_file(self) -> Path:
         """What makes a directory a run: it is written last."""
         if self.volumes.is_dir():
@@ -86,10 +91,10 @@ class RunDirectory:
 
     def open_ipc(self) -> Directory:
         """Raises Ended (RunNotFound)."""
-        if self.volumes.is_dir():
-            with _opened(self.volumes) as root:
-                return Volumes(os.dup(root.fd), "")
-        return _opened(self.ipc)
+        try:
+            return open_run(self.record)
+        except FileFault as fault:
+            raise Ended(Reason.RunNotFound, str(fault)) from None
 
     def make(self) -> None:
         """Make the directory itself, which must not be there or be empty. Raises Ended (Usage), OSError."""

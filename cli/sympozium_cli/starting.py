@@ -73,6 +73,8 @@ def start(wanted: Wanted) -> int:
 def _prepared(wanted: Wanted, approve: Approve, run_id: str, now: str) -> Prepared:
     text = inputs.input_text(wanted.text)
     recorded = find(wanted.replay) if wanted.replay else None
+    if recorded and wanted.on.place != "processes":
+        raise Ended(Reason.Usage, f"command line: --replay: is played by processes, not on {wanted.on.place}")
     if recorded and not wanted.files:
         if wanted.plain:
             names = ", ".join(sorted(wanted.plain))
@@ -83,7 +85,7 @@ def _prepared(wanted: Wanted, approve: Approve, run_id: str, now: str) -> Prepar
         wanted.flags,
         input=text,
         script=inputs.script(wanted.script) if wanted.script else None,
-        recording=str(recorded.ipc) if recorded else "",
+        recording=str(recorded.record) if recorded else "",
         approve=approve,
         mcp=tuple(map(inputs.server, wanted.flags.mcp)),
     )

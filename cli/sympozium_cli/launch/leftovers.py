@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,21 +25,24 @@ def labels(run: str, directory: Path) -> dict[str, str]:
 
 def remove(engine: Engine, run: str) -> int:
     """Remove all that a run has in the engine; how many containers there were. Raises Ended."""
-    return engine.ask(lambda client: _remove(engine, client, [f"{RUN_LABEL}={run}", DIRECTORY_LABEL]))
-
-
-def _remove(engine: Engine, client: APIClient, wanted: list[str]) -> int:
-    found = client.containers(all=True, filters={"label": wanted})
-    for one in found:
-        _unless_gone(engine, lambda one=one: client.remove_container(one["Id"], force=True, v=True))
-    for network in client.networks(filters={"label": wanted}):
-        _unless_gone(engine, lambda network=network: client.remove_network(network["Id"]))
+    wanted = [f"{RUN_LABEL}={run}", DIRECTORY_LABEL]
+    found = engine.ask(lambda client: client.containers(all=True, filters={"label": wanted}))
+    _each(engine, found, lambda client, identity: client.remove_container(identity, force=True, v=True))
+    networks = engine.ask(lambda client: client.networks(filters={"label": wanted}))
+    _each(engine, networks, lambda client, identity: client.remove_network(identity))
     return len(found)
 
 
-def _unless_gone(engine: Engine, removal: Any) -> None:
+def _each(engine: Engine, found: list[dict[str, Any]], removal: Callable[[APIClient, str], None]) -> None:
+    """Side by side: each takes the engine a while, and most of it is waiting."""
+    if found:
+        with ThreadPoolExecutor(len(found)) as threads:
+            list(threads.map(lambda one: engine.ask(lambda client: _gone(engine, client, one["Id"], removal)), found))
+
+
+def _gone(engine: Engine, client: APIClient, identity: str, removal: Callable[[APIClient, str], None]) -> None:
     try:
-        removal()
+        removal(client, identity)
     except Exception as error:
         if not engine.gone(error):
             raise

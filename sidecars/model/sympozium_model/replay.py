@@ -9,8 +9,9 @@ from typing import Any, Self
 from sympozium_model.conversation import BadConversation, Conversation, Turn
 from sympozium_model.provider import Failed, Request
 from sympozium_protocol.exits import Ended, Reason
-from sympozium_protocol.files import FileFault, open_root
+from sympozium_protocol.files import FileFault
 from sympozium_protocol.messages import AssistantMessage, Completion, Message, ModelSpec, SystemMessage, ToolsMessage
+from sympozium_protocol.volumes import open_run
 
 VOLATILE = frozenset({"time", "elapsed", "usage", "details", "reply", "call"})
 """What differs between two runs that say the same."""
@@ -26,7 +27,7 @@ class Replay:
     @classmethod
     def of(cls, model: ModelSpec) -> Self:
         try:
-            root = open_root(Path(model.recording))
+            root = open_run(Path(model.recording))
             return cls(Conversation.open(root, model.participant))
         except FileFault as fault:
             raise Ended(Reason.MissingReference, f"{model.recording}: is no recorded run: {fault}") from None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from sympozium_protocol import layout
-from sympozium_protocol.files import Directory
+from sympozium_protocol.files import Directory, open_root
 from sympozium_protocol.layout import Place
 
 
@@ -33,3 +36,12 @@ class Volumes(Directory):
     def _named(found: Directory, place: Place) -> Directory:
         found.path = "/".join(place)
         return found
+
+
+def open_run(path: Path) -> Directory:
+    """The /ipc of a run that is on this disk, be it one tree or volumes. Raises BadFile when it is none."""
+    root = open_root(path)
+    if not root.has(layout.volume(layout.RUN)):
+        return root
+    with root:
+        return Volumes(os.dup(root.fd), "")
