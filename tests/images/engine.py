@@ -18,6 +18,10 @@ import yaml
 ROOT = Path(__file__).parents[2]
 PREFIX = os.environ.get("REGISTRY", "sympozium")
 TAG = os.environ.get("TAG", "dev")
+PREPARED = ROOT / "build/images/offline.env"
+"""What `make images` writes where no registry is reached."""
+
+BASE = os.environ.get("BASE", "sympozium-base:trixie" if PREPARED.exists() else "python:3.13-slim")
 PROGRAMS: dict[str, dict[str, Any]] = tomllib.loads((ROOT / "images/programs.toml").read_text())
 PACKS: dict[str, dict[str, Any]] = {
     pack["sidecar"]["image"]: pack
@@ -81,8 +85,7 @@ def idle(image: str, *words: str, options: tuple[str, ...] = ()) -> Iterator[str
 
 def bake(*targets: str, options: tuple[str, ...] = (), **environment: str) -> None:
     """Build targets as `make images` did: with what it prepared, where no registry was reached."""
-    prepared = ROOT / "build/images/offline.env"
-    script = (f". {prepared}; " if prepared.exists() else "") + 'exec docker buildx bake "$@"'
+    script = (f". {PREPARED}; " if PREPARED.exists() else "") + 'exec docker buildx bake "$@"'
     command = ["sh", "-c", script, "sh", *options, *targets]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=600, check=False

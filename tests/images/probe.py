@@ -36,7 +36,7 @@ print(
         {
             "ids": [os.getuid(), os.getgid(), *os.getgroups()],
             "capabilities": int(status["CapEff"], 16) | int(status["CapBnd"], 16),
-            "executables": [path for path, found in files if found.st_mode & 0o111 and ".so" not in path],
+            "executables": {p: found.st_size for p, found in files if found.st_mode & 0o111 and ".so" not in p},
             "privileged": [path for path, found in files if found.st_mode & 0o6000],
             "owned": [path for path, found in paths if found.st_uid == 1000 and not path.startswith("/proc")],
             "writable": [p for p, found in paths if found.st_mode & 0o002 and not os.path.islink(p)],

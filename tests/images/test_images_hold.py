@@ -10,7 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.images.engine import IMAGES, PACKS, ROOT, contents, docker, inspected, program, tag
+from tests.images.engine import BASE, IMAGES, PACKS, ROOT, contents, docker, inspected, program, tag
 
 pytestmark = pytest.mark.xdist_group("images")
 every_image = pytest.mark.parametrize("image", IMAGES)
@@ -127,3 +127,13 @@ def test_bake_makes_the_images_of_the_programs_and_those_that_packs_name() -> No
     plan: dict[str, Any] = json.loads(docker("buildx", "bake", "--print", "all", cwd=ROOT).stdout)
 
     assert sorted(name for target in plan["target"].values() for name in target["tags"]) == sorted(map(tag, IMAGES))
+
+
+@pytest.mark.parametrize("image", ["agent", *PACKS])
+def test_an_image_is_no_larger_than_the_base_and_what_its_pack_calls(image: str) -> None:
+    base = docker("image", "inspect", "--format", "{{.Size}}", BASE, check=False).stdout
+    if not base:
+        pytest.skip(f"{BASE} is not here to compare with")
+    allowed = 15_000_000 if image == "agent" else sum(contents(image)["executables"].values())
+
+    assert inspected(image)["Size"] <= int(base) + allowed

@@ -16,7 +16,8 @@ mkdir -p "$OWN"
 if [ ! -x "$OWN/helm" ]; then
   command -v go >/dev/null || fail "there is no go, which compiles helm"
   say "compiling helm $HELM"
-  GOBIN=$OWN.part CGO_ENABLED=0 go install -trimpath -ldflags='-s -w' "helm.sh/helm/v3/cmd/helm@v$HELM"
+  GOBIN=$OWN.part CGO_ENABLED=0 go install -trimpath -ldflags='-s -w' "helm.sh/helm/v3/cmd/helm@v$HELM" \
+    2>"$KEPT/helm.log" || fail "$(tail -n 3 "$KEPT/helm.log")"
   mv "$OWN.part/helm" "$OWN/helm"
 fi
 if [ ! -x "$OWN/llmfit" ]; then
