@@ -235,10 +235,13 @@ class ContainerPlatform:
         return self.project.files
 
     def settle(self) -> None:
-        """Directories become the containers' own; what a former session left of them goes."""
+        """What a former session left goes; directories become the containers' own.
+
+        In this order: root must not walk through what a hostile container may still be changing.
+        """
+        leftovers.remove(self.engine, self.project.run)
         for directory in self.project.directories:
             _give_all(Path(directory), self.owner)
-        leftovers.remove(self.engine, self.project.run)
 
     @asynccontextmanager
     async def starter(self, held: Held) -> AsyncIterator[Containers]:
