@@ -14,7 +14,7 @@ from sympozium_cli.podfile import Saved, sources_of
 from sympozium_controller.assemble import assemble
 from sympozium_controller.documents import Objects, parse
 from sympozium_controller.flags import Flags
-from sympozium_controller.outfit import outfit, secret_values, secrets_of
+from sympozium_controller.outfit import outfit, secret_values, secrets_of, with_found_keys
 from sympozium_controller.pod import Pod, SecretEnv
 from sympozium_controller.resolve import resolve
 from sympozium_protocol.exits import Ended, Reason
@@ -36,6 +36,8 @@ class Prepared:
 def prepare(files: Sequence[str], flags: Flags, *, run_id: str, now: str, contained: bool = False) -> Prepared:
     """Raises Ended with a reason 10-19 and a message that names file and field."""
     objects, spec, pod = made(files, flags, run_id=run_id, now=now, contained=contained)
+    if contained:
+        pod = with_found_keys(pod, spec.model.participant, os.environ)
     values = secret_values(objects, spec.namespace, secrets_of(pod), os.environ)
     return Prepared(spec, _saved(objects, spec, pod, files, flags), values)
 

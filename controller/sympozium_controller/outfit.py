@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from sympozium_controller.choice import Chosen, choose
@@ -18,7 +18,7 @@ from sympozium_controller.objects import Secret, SkillPack
 from sympozium_controller.objects.instance import ContainerResources
 from sympozium_controller.packs import pack_files
 from sympozium_controller.pod import PackFiles, Pod, Program, Resources, SecretEnv
-from sympozium_controller.providers import Known, known_provider
+from sympozium_controller.providers import PROVIDERS, Known, known_provider
 from sympozium_controller.servers import secrets_of_servers, servers_of
 from sympozium_controller.skills import PARAMETER_PREFIX, Skill, skills_of
 from sympozium_protocol.exits import Reason
@@ -26,6 +26,14 @@ from sympozium_protocol.exits import Reason
 API_KEY: Final = "apiKey"
 """The key of an instance's Secret."""
 FROM_ENVIRONMENT: Final = ""
+_CREDENTIALS: Final = frozenset(known.variable for known in PROVIDERS.values() if known.variable) | {
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+}
+"""What the gateway may find in the environment and has no file for."""
 """The ``secret`` of a variable that is looked for in the developer's environment alone."""
 
 NO_BOUNDS: Final = Resources()
@@ -154,3 +162,16 @@ def secrets_of(pod: Pod) -> tuple[SecretEnv, ...]:
     """Every secret that a program of the pod is given."""
     programs: tuple[Program, ...] = (pod.agent, pod.bridge, *pod.participants)
     return tuple(dict.fromkeys(one for program in programs for one in program.secrets))
+
+
+def with_found_keys(pod: Pod, gateway: str, environment: Mapping[str, str]) -> Pod:
+    """The pod for a place that inherits no environment: keys that the gateway would find there are its secrets."""
+
+    def given(program: Program) -> Program:
+        had = {one.variable for one in program.secrets}
+        names = (name for name in program.inherits if name in _CREDENTIALS and name not in had)
+        found = (SecretEnv(name, FROM_ENVIRONMENT, API_KEY) for name in names if environment.get(name))
+        return replace(program, secrets=(*program.secrets, *found))
+
+    participants = tuple(given(one) if one.name == gateway else one for one in pod.participants)
+    return replace(pod, participants=participants)
