@@ -1,4 +1,4 @@
-"""What the tests of whole runs share."""
+"""What the tests of whole runs share. Each runs twice: its programs are processes, or containers of a real engine."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from pathlib import Path
 import pytest
 
 from tests.pod.play import Play
+from tests.support.engine import POD, need_images
+
+
+@pytest.fixture(params=["processes", "compose"])
+def play(tmp_path: Path, request: pytest.FixtureRequest) -> Play:
+    if request.param == "compose":
+        need_images(*POD)
+    return Play(tmp_path, request.param)
 
 
 @pytest.fixture
-def play(tmp_path: Path) -> Play:
-    return Play(tmp_path)
-
-
-@pytest.fixture
-def effects(tmp_path: Path) -> Callable[[], list[str]]:
+def effects(play: Play) -> Callable[[], list[str]]:
     """What commands did, counted outside of the run."""
-    return lambda: (tmp_path / "effects").read_text().split() if (tmp_path / "effects").exists() else []
+    file = play.workspace / "effects"
+    return lambda: file.read_text().split() if file.exists() else []

@@ -7,10 +7,15 @@ from pathlib import Path
 import pytest
 
 from sympozium_protocol.messages import AssistantMessage
-from tests.pod.play import SYMPOZIUM, Play
-from tests.support.provider_server import provider_server
+from tests.pod.play import Play
+from tests.support.provider_server import ProviderServer, provider_server
 
 CALL = ("execute_command", '{"command": "true"}')
+
+
+def of(server: ProviderServer, play: Play) -> tuple[str, ...]:
+    """Options of a run whose provider is this server."""
+    return ("--provider", "openai", "--model", "m", "--base-url", f"http://{play.here}:{server.port}/v1")
 
 
 @pytest.mark.parametrize(
@@ -24,14 +29,12 @@ CALL = ("execute_command", '{"command": "true"}')
         ("bridge/verdict#3", 0),
     ],
 )
-def test_a_reply_that_reached_ipc_is_not_bought_again(place: str, lost: int, play: Play, tmp_path: Path) -> None:
-    with provider_server({"text": "a", "calls": [CALL]}, {"text": "b", "calls": [CALL]}, {"text": "done"}) as server:
-        options = ("--provider", "openai", "--model", "m", "--base-url", f"{server.url}/v1", "--policy", "permissive")
-        run = play.do(
-            [str(SYMPOZIUM), "run", "x", *options, "--approve", "all", "--dir", str(tmp_path / "run")],
-            SYMPOZIUM_FAILPOINT=f"{place}@{tmp_path}/killed",
-        )
-    assert (tmp_path / "killed").exists()
+def test_a_reply_that_reached_ipc_is_not_bought_again(place: str, lost: int, play: Play) -> None:
+    killed = play.kill_at(place)
+    answers = ({"text": "a", "calls": [CALL]}, {"text": "b", "calls": [CALL]}, {"text": "done"})
+    with provider_server(*answers, host=play.listen) as server:
+        run = play.run(*of(server, play), **killed.env)
+    assert killed.passed
     assert (run.code, run.out) == (0, "done\n"), run.err
     turns = sum(isinstance(message, AssistantMessage) for message in run.messages)
     assert len(server.requests) == turns + lost
@@ -39,12 +42,8 @@ def test_a_reply_that_reached_ipc_is_not_bought_again(place: str, lost: int, pla
 
 def test_the_key_is_in_the_model_gateway_and_nowhere_on_disk(play: Play, tmp_path: Path) -> None:
     show = ("execute_command", '{"command": "env; cat /proc/self/environ; cat /proc/$PPID/environ"}')
-    with provider_server({"calls": [show]}, {"text": "done"}) as server:
-        options = ("--provider", "openai", "--model", "m", "--base-url", f"{server.url}/v1", "--policy", "permissive")
-        run = play.do(
-            [str(SYMPOZIUM), "run", "x", *options, "--approve", "all", "--dir", str(tmp_path / "run")],
-            OPENAI_API_KEY="canary-of-a-key",
-        )
+    with provider_server({"calls": [show]}, {"text": "done"}, host=play.listen) as server:
+        run = play.run(*of(server, play), OPENAI_API_KEY="canary-of-a-key")
     assert run.code == 0, run.err
     assert server.headers[0]["authorization"] == "Bearer canary-of-a-key"
     written = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -22,44 +21,54 @@ FAILPOINTS = [
 ]
 
 
-def plan(path: Path) -> list[dict[str, object]]:
-    """Each step adds a line to a file outside the run; the answer quotes how each ended."""
+IN_CONTAINERS = [
+    *(("agent", "before-call", 2), ("agent", "message", 3), ("agent", "result", 1)),
+    *(("bridge", "before-verdict", 2), ("bridge", "verdict", 3)),
+    *(("shell", "ready", 1), ("shell", "effect", 2)),
+    *(("model", "started", 2), ("model", "replied", 1)),
+]
+"""Some of each program: a life costs more there, and between the engine and the file system nothing else differs."""
+EVERYWHERE = [
+    *(("processes", *point, nth) for nth in (1, 2, 3) for point in FAILPOINTS),
+    *(("compose", *point) for point in IN_CONTAINERS),
+]
+
+
+def plan() -> list[dict[str, object]]:
+    """Each step adds a line to a file in the workspace; the answer quotes how each ended."""
     steps: list[dict[str, object]] = [
         {
             "say": f"step {n}",
-            "call": [
-                {"tool": "execute_command", "arguments": {"command": f"echo {n} >> {path}/effects"}, "save": f"s{n}"}
-            ],
+            "call": [{"tool": "execute_command", "arguments": {"command": f"echo {n} >> effects"}, "save": f"s{n}"}],
         }
         for n in range(STEPS)
     ]
     return [*steps, {"say": "ended: " + " ".join(f"${{s{n}.outcome}}" for n in range(STEPS))}]
 
 
-@pytest.mark.parametrize("nth", [1, 2, 3])
-@pytest.mark.parametrize(("program", "failpoint"), FAILPOINTS, ids=str)
+@pytest.mark.parametrize(("play", "program", "failpoint", "nth"), EVERYWHERE, ids=str, indirect=["play"])
 def test_a_program_killed_in_the_run_is_restarted_and_nothing_happens_twice(
-    program: str, failpoint: str, nth: int, play: Play, effects: Callable[[], list[str]], tmp_path: Path
+    program: str, failpoint: str, nth: int, play: Play, effects: Callable[[], list[str]]
 ) -> None:
-    script = str(play.script(plan(tmp_path)))
-    run = play.run("--script", script, SYMPOZIUM_FAILPOINT=f"{program}/{failpoint}#{nth}@{tmp_path}/killed")
+    killed = play.kill_at(f"{program}/{failpoint}#{nth}")
+    run = play.run("--script", str(play.script(plan())), **killed.env)
     if nth == 1 or failpoint not in ONCE:
-        assert (tmp_path / "killed").exists(), "the failpoint was never passed"
+        assert killed.passed, "the failpoint was never passed"
     assert run.code == 0, run.err
     check(run, effects())
 
 
+@pytest.mark.xdist_group("launchers that are killed")
 @pytest.mark.parametrize(
     "place",
     ["agent/call#3", "agent/message#5", "bridge/verdict#3", "shell/started#2", "shell/effect#2", "model/started#2"],
 )
 def test_a_run_whose_launcher_died_too_is_resumed_to_the_same_end(
-    place: str, play: Play, effects: Callable[[], list[str]], tmp_path: Path
+    place: str, play: Play, effects: Callable[[], list[str]]
 ) -> None:
-    killed = tmp_path / "killed"
-    command = play.command("--script", str(play.script(plan(tmp_path))))
-    launcher = play.start(command, SYMPOZIUM_FAILPOINT=f"{place}@{killed}")
-    soon(killed.exists, "the failpoint is passed")
+    killed = play.kill_at(place)
+    launcher = play.start(play.command("--script", str(play.script(plan()))), **killed.env)
+    soon(lambda: killed.passed, "the failpoint is passed")
     launcher.kill()
     launcher.wait()
     run = soon(lambda: not_locked(play.resume()), "the programs of the dead launcher end")

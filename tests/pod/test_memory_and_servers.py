@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +14,9 @@ import pytest
 
 from sympozium_protocol.exits import Reason
 from sympozium_protocol.messages import RecollectionMessage, TextPart, ToolsMessage
-from tests.pod.play import SYMPOZIUM, Play, Run
+from tests.pod.play import PROCESSES, SYMPOZIUM, Play, Run
+from tests.support.ports import connects, free_port
+from tests.support.scratch import soon
 
 SERVER = Path(__file__).parents[1] / "support" / "mcp_server.py"
 FACT = "payments-api was OOMKilled: its price cache has no bound"
@@ -38,7 +42,7 @@ def remembering(path: Path, **memory: object) -> Path:
 
 def played(play: Play, name: str, *options: str, **env: str) -> Run:
     """A run in a directory of its own; the memory is the same."""
-    run = play.do([str(SYMPOZIUM), "run", *options, "--dir", str(play.path / name)], **env)
+    run = play.do([*play.plain(*options), "--dir", str(play.path / name)], **env)
     return replace(run, directory=play.path / name)
 
 
@@ -78,12 +82,14 @@ def test_the_best_matches_of_the_input_are_in_the_prompt_marked_as_recollection(
     assert any(isinstance(part, TextPart) and SEED in part.text for part in recollection.content)
 
 
+@PROCESSES
 def test_a_person_may_be_the_first_to_put_something_into_a_memory(play: Play) -> None:
     assert asked_of_memory(play, "store", FACT).returncode == 0
     (entry,) = json.loads(asked_of_memory(play, "list", "--json").stdout)
     assert (entry["content"], entry["trust"]) == (FACT, "person")
 
 
+@PROCESSES
 @pytest.mark.parametrize("name", ["..", "a/b", "", "a\nb"])
 def test_what_is_no_name_names_no_memory(play: Play, name: str) -> None:
     refused = asked_of_memory(play, "list", "--instance", name)
@@ -104,17 +110,32 @@ def test_seeds_are_stored_once_however_often_the_instance_runs(play: Play, tmp_p
 def test_a_memory_that_is_killed_at_any_moment_stores_once_and_answers(play: Play, tmp_path: Path, point: str) -> None:
     objects = str(remembering(tmp_path))
     script = play.script([{"call": [call("memory_store", content=FACT)]}, {"say": "${r.outcome}"}])
-    env = {"SYMPOZIUM_FAILPOINT": f"{point}@{tmp_path}/killed"}
-    run = played(play, "run", "-f", objects, "--script", str(script), **env)
-    assert (tmp_path / "killed").exists()
+    killed = play.kill_at(point)
+    run = played(play, "run", "-f", objects, "--script", str(script), **killed.env)
+    assert killed.passed
     assert (run.code, run.out) == (0, "ok\n"), run.err
     (entry,) = json.loads(asked_of_memory(play, "list", "--json").stdout)
     assert entry["content"] == FACT
 
 
+@contextmanager
+def server(play: Play) -> Iterator[str]:
+    """An MCP server as a run reaches it: by its command, or, where that is not in the image, by its address."""
+    command = [sys.executable, str(SERVER), "--marks", str(play.path)]
+    if play.on == "processes":
+        yield " ".join(command)
+        return
+    port = free_port()
+    with subprocess.Popen([*command, "--http", str(port), "--host", play.listen], stderr=subprocess.DEVNULL) as process:
+        soon(lambda: connects(port), "a server that listens")
+        yield f"http://{play.here}:{port}/mcp"
+        process.kill()
+
+
 def test_an_mcp_servers_tools_are_the_agents_under_their_prefix(play: Play) -> None:
     script = play.script([{"call": [call("own_add", a=20, b=22)]}, {"say": "${r}"}])
-    run = play.run("--mcp", f"own={sys.executable} {SERVER} --marks {play.path}", "--script", str(script))
+    with server(play) as own:
+        run = play.run("--mcp", f"own={own}", "--script", str(script))
     assert run.code == 0, run.err
     assert "42" in run.out
     (tools,) = [message for message in run.messages if isinstance(message, ToolsMessage)]
@@ -129,7 +150,8 @@ def test_tools_that_a_server_offers_later_are_the_agents_between_two_steps(play:
             {"say": "done"},
         ]
     )
-    run = play.run("--mcp", f"own={sys.executable} {SERVER} --marks {play.path}", "--script", str(script))
+    with server(play) as own:
+        run = play.run("--mcp", f"own={own}", "--script", str(script))
     assert run.code == 0, run.err
     offers = [{tool.name for tool in m.tools} for m in run.messages if isinstance(m, ToolsMessage)]
     assert offers[-1] - offers[0] == {"own_late"}
@@ -145,6 +167,6 @@ def test_a_recorded_run_with_a_memory_is_played_again(play: Play, tmp_path: Path
     objects = str(remembering(tmp_path, seeds=[SEED], recall=1))
     script = play.script([{"call": [call("memory_list")]}, {"say": "${r}"}])
     first = played(play, "one", "-f", objects, "--script", str(script))
-    again = played(play, "two", "--replay", str(play.path / "one"))
+    again = played(replace(play, on="processes"), "two", "--replay", str(play.path / "one"))
     assert (first.code, again.code) == (0, 0), again.err
     assert SEED in again.out

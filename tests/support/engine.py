@@ -10,6 +10,9 @@ import pytest
 
 REQUIRED = "SYMPOZIUM_ENGINE"
 """Set to ``required``: a machine without engine or images fails such a test."""
+TAG = os.environ.get("SYMPOZIUM_TAG", "dev")
+POD = ("agent", "ipc-bridge", "model", "skill-shell")
+"""The images of a plain run."""
 
 
 @functools.cache
@@ -27,7 +30,7 @@ def need_images(*names: str) -> None:
     if docker("version", "--format", "{{.Server.Version}}") is None:
         _cannot("no container engine answers on this machine (make engine)")
     for name in names:
-        if docker("image", "inspect", "--format", "{{.Id}}", f"sympozium/{name}:dev") is None:
+        if docker("image", "inspect", "--format", "{{.Id}}", f"sympozium/{name}:{TAG}") is None:
             _cannot(f"the image {name} is not built (make images)")
 
 

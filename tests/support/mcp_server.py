@@ -1,4 +1,4 @@
-"""An MCP server of our own, over stdio or HTTP: ``mcp_server.py [--http PORT] [--marks DIR] [--revision …]``.
+"""An MCP server of our own, over stdio or HTTP: ``mcp_server.py [--http PORT [--host ADDRESS]] [--marks DIR] …``.
 
 Its tools do what the tests of the bridge need to see; ``marks`` is a directory in which it notes what reached it.
 ``--revision``: it knows this revision of the protocol and no other.
@@ -22,6 +22,7 @@ from pydantic import BaseModel, Field
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--http", type=int)
+parser.add_argument("--host", default="127.0.0.1")
 parser.add_argument("--marks", type=Path, default=Path("/tmp"))
 parser.add_argument("--token", default="")
 parser.add_argument("--revision", default="")
@@ -226,12 +227,12 @@ def main() -> None:
         return
     import uvicorn
 
-    app: Any = server.streamable_http_app()
+    app: Any = server.streamable_http_app(host=arguments.host)
     if arguments.revision and arguments.revision != "2026-07-28":
         app = older(app)
     if arguments.token:
         app = guarded(app)
-    uvicorn.run(app, host="127.0.0.1", port=arguments.http, log_level="error")
+    uvicorn.run(app, host=arguments.host, port=arguments.http, log_level="error")
 
 
 def older(app: Any) -> Any:

@@ -17,7 +17,7 @@ from typing import Any
 class ProviderServer:
     """Requests as they came, and the answers still to give."""
 
-    def __init__(self, answers: list[dict[str, Any]]) -> None:
+    def __init__(self, answers: list[dict[str, Any]], host: str) -> None:
         self.answers = answers
         self.requests: list[dict[str, Any]] = []
         self.bodies: list[bytes] = []
@@ -36,9 +36,10 @@ class ProviderServer:
             def log_message(self, *_: object) -> None:
                 """Tests read ``requests``."""
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http = ThreadingHTTPServer((host, 0), Handler)
         self._http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._http.server_port}"
+        self.port: int = self._http.server_port
+        self.url = f"http://127.0.0.1:{self.port}"
 
     def take(self, body: bytes, headers: dict[str, str]) -> dict[str, Any]:
         with self._lock:
@@ -56,11 +57,11 @@ class ProviderServer:
 
 
 @contextmanager
-def provider_server(*answers: dict[str, Any]) -> Iterator[ProviderServer]:
+def provider_server(*answers: dict[str, Any], host: str = "127.0.0.1") -> Iterator[ProviderServer]:
     """Serve these: ``{"text"|"calls"|"thinking": …}``, ``{"status": 429, "headers": {}, "error": {}}``,
     ``{"cut": True}`` (the stream ends early; ``"short"``: and before the length it promised),
     ``{"garbage": True}``, ``{"empty": True}``."""
-    server = ProviderServer(list(answers))
+    server = ProviderServer(list(answers), host)
     server.start()
     try:
         yield server
