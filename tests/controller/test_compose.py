@@ -140,6 +140,7 @@ def test_a_key_is_a_file_of_the_one_service_that_needs_it_and_never_a_variable(
 def test_a_sandbox_is_the_runtime_that_the_policy_names(packs: Mapping[str, SkillPack]) -> None:
     plain = made(INSIDE, packs, Flags(input="x", policy="restrictive"))
     assert {one.runtime for one in plain.services if one.name != "volumes"} == {"runsc"}
+    assert all(one.bounds.processes > 512 for one in plain.services if one.runtime), "the sandbox has threads itself"
     text = """
 apiVersion: sympozium.ai/v1alpha1
 kind: SympoziumPolicy

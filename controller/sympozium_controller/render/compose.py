@@ -40,6 +40,9 @@ OTHERS: Final = Resources(cpu=2.0, memory=1 << 30, processes=512)
 RUNTIMES: Final = {"": "runsc", "gvisor": "runsc", "kata": "kata"}
 """A RuntimeClass as engines name its runtime; others are taken as they are."""
 
+SANDBOX_THREADS: Final = 512
+"""A sandbox is a program of the machine that runs the container's: its own threads count as well."""
+
 _GRACES: Final = {"agent": 12, "bridge": 5}
 _GRACE: Final = 3
 
@@ -173,7 +176,7 @@ def _service(program: Program, pod: Pod, where: Where, images: Images) -> Servic
         user=USER if isinstance(where, InEngine) else where.user,
         working_dir="/workspace" if at_work else TMP,
         network=program.name if program.egress else "",
-        bounds=_bounds(program),
+        bounds=_bounds(program, sandboxed=pod.sandbox),
         grace=_GRACES.get(program.name, _GRACE),
         secrets=program.secrets,
         runtime=RUNTIMES.get(pod.runtime_class, pod.runtime_class) if pod.sandbox else "",
@@ -182,9 +185,10 @@ def _service(program: Program, pod: Pod, where: Where, images: Images) -> Servic
     )
 
 
-def _bounds(program: Program) -> Resources:
+def _bounds(program: Program, *, sandboxed: bool) -> Resources:
     own, default = program.resources, BOUNDS.get(program.name, OTHERS)
-    return Resources(own.cpu or default.cpu, own.memory or default.memory, own.processes or default.processes)
+    processes = (own.processes or default.processes) + (SANDBOX_THREADS if sandboxed else 0)
+    return Resources(own.cpu or default.cpu, own.memory or default.memory, processes)
 
 
 def _mounts(program: Program, where: Where) -> Iterator[Mounted]:
