@@ -34,13 +34,14 @@ prepare() {
   printf 'export BASE=%s TOOLS=%s WHEELS=%s\n' "sympozium-base:$SUITE" "sympozium-tools:$SUITE" build/images/wheels >"$ENV"
 }
 
-table() {
-  local name mib
-  printf '\n%-44s %7s  %s\n' image MB "over $BASE"
-  base=$(docker image inspect -f '{{.Size}}' "$BASE" 2>/dev/null || echo 0)
+table() { # sizes, and beside them how much more that is than the base, where the engine has the base
+  local name size base over
+  base=$(docker image inspect -f '{{.Size}}' "$BASE" 2>/dev/null) || base=
+  printf '\n%-44s %5s  %s\n' image MB "over $BASE"
   docker buildx bake --print "$@" 2>/dev/null | grep -oE '"[^"]+/[a-z0-9-]+:[^"]+"' | tr -d '"' | while read -r name; do
-    mib=$(docker image inspect -f '{{.Size}}' "$name" 2>/dev/null) || continue
-    printf '%-44s %7d  %+d\n' "$name" $((mib / 1000000)) $(((mib - base) / 1000000))
+    size=$(docker image inspect -f '{{.Size}}' "$name" 2>/dev/null) || continue
+    over=${base:+$(printf '%+d' $(((size - base) / 1000000)))}
+    printf '%-44s %5d  %s\n' "$name" $((size / 1000000)) "$over"
   done
 }
 

@@ -83,11 +83,17 @@ def idle(image: str, *words: str, options: tuple[str, ...] = ()) -> Iterator[str
         docker("rm", "--force", "--volumes", container)
 
 
-def bake(*targets: str, options: tuple[str, ...] = (), **environment: str) -> None:
+def bake(*targets: str, options: tuple[str, ...] = (), workspace: Path = ROOT, **environment: str) -> None:
     """Build targets as `make images` did: with what it prepared, where no registry was reached."""
     script = (f". {PREPARED}; " if PREPARED.exists() else "") + 'exec docker buildx bake "$@"'
     command = ["sh", "-c", script, "sh", *options, *targets]
     done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=600, check=False
+        command,
+        cwd=workspace,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from tests.images.engine import PREFIX, bake, docker
+from tests.images.engine import PREFIX, ROOT, bake, docker
 
 pytestmark = pytest.mark.xdist_group("images")
 BUILT = ("agent", "memory", "skill-github-gitops")
@@ -30,9 +32,21 @@ def _removed(tags: list[str]) -> object:
     docker("image", "rm", "--force", *(f"{PREFIX}/{name}:{tag}" for name in BUILT for tag in tags), check=False)
 
 
-def test_the_same_inputs_make_the_same_layers(tags: list[str]) -> None:
-    bake(*BUILT, TAG=tags[0])
-    bake(*BUILT, options=("--no-cache",), TAG=tags[1])
+@pytest.fixture
+def sources(tmp_path: Path) -> Path:
+    """What images are built from, as it is now: an editor may be at work in the workspace."""
+    named = (ROOT / ".dockerignore").read_text().splitlines()
+    for name in (line[1:] for line in named if line.startswith("!") and "*" not in line):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in (".dockerignore", "docker-bake.hcl"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "build").symlink_to(ROOT / "build")
+    return tmp_path
+
+
+def test_the_same_inputs_make_the_same_layers(tags: list[str], sources: Path) -> None:
+    bake(*BUILT, workspace=sources, TAG=tags[0])
+    bake(*BUILT, workspace=sources, options=("--no-cache",), TAG=tags[1])
 
     assert layers(tags[0]) == layers(tags[1])
 
