@@ -168,6 +168,7 @@ def _agent_mounts(spec: RunSpec) -> tuple[Mount, ...]:
     return (
         _ipc(layout.RUN),
         _ipc((layout.AGENT,), writable=True),
+        *(_ipc(place) for place in layout.agent_parents()),
         *(_ipc(place, writable=True) for place in layout.agent_places(names)),
         _ipc((layout.BRIDGE,)),
         *(_ipc(place) for place in layout.bridge_places(names)),
@@ -182,7 +183,7 @@ def _bridge_mounts(spec: RunSpec) -> tuple[Mount, ...]:
     return (
         _ipc(layout.RUN),
         _ipc((layout.AGENT,)),
-        *(_ipc(place) for place in layout.agent_places(names)),
+        *(_ipc(place) for place in (*layout.agent_parents(), *layout.agent_places(names))),
         _ipc((layout.BRIDGE,), writable=True),
         *(_ipc(place, writable=True) for place in layout.bridge_places(names)),
         *(_ipc(place) for name in names for place in ((name,), layout.blobs(name))),

@@ -77,6 +77,12 @@ def agent_places(participants: tuple[str, ...]) -> tuple[Place, ...]:
     )
 
 
+def agent_parents() -> tuple[Place, ...]:
+    """What only holds places of the agent. Nobody writes there: who can rename a directory moves what is mounted
+    below it, in every container that mounts it later."""
+    return ((AGENT, "calls"), (AGENT, "withdrawn"))
+
+
 def bridge_places(participants: tuple[str, ...]) -> tuple[Place, ...]:
     """The directories that the gate writes."""
     return (INBOX, *(verdicts(p) for p in participants), *(questions(p) for p in participants))

@@ -64,8 +64,18 @@ def writers(pod: Pod) -> dict[str, list[str]]:
 def test_every_volume_has_one_writer_but_the_workspace(pod: Pod) -> None:
     found = writers(pod)
     assert found.pop("workspace") == ["agent", "k8s-ops", "llmfit"]
-    outside = {"ipc.run", "ipc.console", "pack-k8s-ops", "pack-llmfit"}
+    outside = {"ipc.run", "ipc.console", "ipc.agent.calls", "ipc.agent.withdrawn", "pack-k8s-ops", "pack-llmfit"}
     assert {volume: who for volume, who in found.items() if len(who) != 1} == {volume: [] for volume in outside}
+
+
+def test_nobody_but_the_gate_can_rename_a_directory_that_volumes_are_mounted_below(pod: Pod) -> None:
+    """A mount's own directory cannot be renamed where it is mounted; one between two mounts could be."""
+    programs = (pod.agent, *pod.participants)
+    mounts = {mount.path for program in (*programs, pod.bridge) for mount in program.mounts}
+    for program in programs:
+        for own in (mount.path for mount in program.mounts if mount.writable):
+            below = {path for path in mounts if path.startswith(f"{own}/")}
+            assert {str(PurePath(path).parent) for path in below} <= {mount.path for mount in program.mounts}
 
 
 def test_a_volume_is_mounted_at_one_path_and_a_path_is_one_volume(pod: Pod) -> None:
