@@ -85,7 +85,6 @@ def read_run(root: Directory, expected_digest: str = "") -> RunSpec:
 
 def open_run(settings: Settings) -> tuple[Directory, RunSpec]:
     """The ipc directory and its RunSpec. Raises Ended (InvalidRun)."""
-    _await_run(settings.ipc / RUN[0] / RUN_FILE)
     try:
         root = open_root(settings.ipc)
     except BadFile as fault:
@@ -93,11 +92,17 @@ def open_run(settings: Settings) -> tuple[Directory, RunSpec]:
     return root, read_run(root, settings.run_digest)
 
 
-def _await_run(path: Path) -> None:
-    """Whoever makes the pod may still be at it, where all its programs start together: run.json comes last."""
+def await_run() -> None:
+    """Whoever makes the pod may still be at it, where all its programs start together: run.json comes last.
+
+    Told to end meanwhile, the program ends (Suspended): there is no loop yet that would hear it.
+    """
     ends = time.monotonic() + float(os.environ.get("SYMPOZIUM_RUN_WITHIN", "0"))
+    path = Path(os.environ.get("SYMPOZIUM_IPC", "/ipc"), *RUN, RUN_FILE)
+    before = signal.signal(signal.SIGTERM, lambda *_: os._exit(int(Reason.Suspended)))
     while not path.exists() and time.monotonic() < ends:
         time.sleep(RUN_EVERY)
+    signal.signal(signal.SIGTERM, before)
 
 
 def take_secrets() -> None:
@@ -137,6 +142,8 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> int:
     """Run a program to its end and return its exit code. SIGTERM and SIGINT cancel it (Suspended)."""
     die_with_parent()
     try:
+        if "SYMPOZIUM_RUN_WITHIN" in os.environ:
+            await_run()
         take_secrets()
         asyncio.run(_until_signal(main))
     except asyncio.CancelledError:

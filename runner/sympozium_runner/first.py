@@ -86,9 +86,8 @@ def follow_parent(number: int, parent: str) -> None:
 def read_run() -> bytes:
     """The bytes of run.json. Raises Fault (InvalidRun) when they are not those of this run."""
     path = os.path.join(os.environ.get("SYMPOZIUM_IPC", "/ipc"), "run", "run.json")
-    ends = time.monotonic() + float(os.environ.get("SYMPOZIUM_RUN_WITHIN", "0"))
-    while not os.path.exists(path) and time.monotonic() < ends:
-        time.sleep(0.02)  # whoever makes the pod may still be at it, where all its programs start together
+    if "SYMPOZIUM_RUN_WITHIN" in os.environ:
+        await_file(path, float(os.environ["SYMPOZIUM_RUN_WITHIN"]))
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(fd, "rb") as file:
@@ -100,6 +99,15 @@ def read_run() -> bytes:
         message = "run/run.json: is not the RunSpec that this program was started for"
         raise Fault(_INVALID_RUN, "InvalidRun", message)
     return data
+
+
+def await_file(path: str, seconds: float) -> None:
+    """Whoever makes the pod may still be at it, where all its programs start together; SIGTERM ends the wait."""
+    ends = time.monotonic() + seconds
+    before = signal.signal(signal.SIGTERM, lambda *_: os._exit(_SUSPENDED))
+    while not os.path.exists(path) and time.monotonic() < ends:
+        time.sleep(0.02)
+    signal.signal(signal.SIGTERM, before)
 
 
 def _digest(data: bytes) -> str:

@@ -15,6 +15,7 @@ from sympozium_protocol.files import open_root
 from sympozium_protocol.layingout import lay_out
 from sympozium_protocol.messages.spec import RunSpec
 from sympozium_protocol.process import take_secrets
+from tests.support.scratch import soon
 
 GOOD = Path(__file__).parents[2] / "protocol" / "fixtures" / "v1" / "good"
 RUN = (GOOD / "runspec-whole.json").read_bytes()
@@ -54,8 +55,8 @@ def test_a_program_waits_for_the_run_that_is_still_being_laid_out(seed: Path, tm
     ipc = tmp_path / "ipc"
     environment = {**os.environ, "SYMPOZIUM_IPC": str(ipc), "SYMPOZIUM_RUN_WITHIN": "60"}
     waiting = (
-        "import sys; from sympozium_protocol.process import Settings, open_run; "
-        "print('looking', flush=True); print(open_run(Settings.from_environment())[1].run)"
+        "from sympozium_protocol.process import Settings, await_run, open_run; "
+        "print('looking', flush=True); await_run(); print(open_run(Settings.from_environment())[1].run)"
     )
     program = subprocess.Popen([sys.executable, "-c", waiting], env=environment, stdout=subprocess.PIPE, text=True)
     assert program.stdout
@@ -63,6 +64,24 @@ def test_a_program_waits_for_the_run_that_is_still_being_laid_out(seed: Path, tm
     with open_root(ipc) as root:
         lay_out(seed, root, tmp_path / "packs")
     assert program.communicate(timeout=60)[0].strip() == RunSpec.decode(RUN).run
+
+
+@pytest.mark.parametrize("program", ["sympozium-agent", "sympozium-bridge"])
+def test_a_program_that_waits_for_the_run_ends_when_it_is_told(program: str, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    environment = {**os.environ, "SYMPOZIUM_IPC": str(tmp_path), "SYMPOZIUM_RUN_WITHIN": "600"}
+    waiting = subprocess.Popen([Path(sys.executable).with_name(program)], env=environment)
+    try:
+        soon(lambda: catches_sigterm(waiting.pid), "a handler of SIGTERM")
+        waiting.terminate()
+        assert waiting.wait(timeout=60) == int(Reason.Suspended)
+    finally:
+        waiting.kill()
+
+
+def catches_sigterm(pid: int) -> bool:
+    caught = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught.split()[1], 16) & 1 << 14)
 
 
 def test_secrets_that_are_files_become_variables_of_the_program(
