@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -63,3 +64,10 @@ def test_a_key_in_the_environment_of_the_build_is_not_in_the_image(tags: list[st
         assert canary.encode() not in saved.stdout.read()
     assert canary not in docker("history", "--no-trunc", name).stdout
     assert canary not in docker("image", "inspect", name).stdout
+
+
+def test_a_build_for_another_platform_takes_that_platforms_programs() -> None:
+    """A default beside an argument that the builder sets itself would hold for every platform."""
+    dockerfile = (ROOT / "images/Dockerfile").read_text()
+
+    assert re.findall(r"^ARG ((?:TARGET|BUILD)[A-Z]+)(=.*)?$", dockerfile, re.MULTILINE) == [("TARGETARCH", "")]

@@ -10,14 +10,15 @@ import sympozium_packs
 
 from sympozium_protocol.exits import Reason
 from sympozium_protocol.messages import ModelSpec, ParticipantSpec
-from tests.images.engine import IMAGES, PACKS, contents, docker, idle, program, run, tag
+from tests.images.engine import IMAGES, PACKS, ROOT, contents, docker, idle, program, run, tag
 from tests.support.ipc import PATIENCE, make_ipc, run_spec
 
 pytestmark = pytest.mark.xdist_group("images")
 every_image = pytest.mark.parametrize("image", IMAGES)
 
 VERSION = {"kubectl": ["version", "--client"], "helm": ["version", "--short"], "sh": ["-c", "echo sh"]}
-WAITING = [name for name in IMAGES if name != "web-endpoint"]
+WEB = "web-endpoint"
+SERVED = ROOT / "examples" / "10-served-in-a-container"
 ZOMBIES = """
 import os, pathlib
 for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
@@ -82,7 +83,9 @@ def ipc(tmp_path: Path) -> Path:
 
 
 def waiting(image: str, ipc: Path) -> tuple[str, ...]:
-    """Options with which a program of that run goes on until it is stopped."""
+    """Options with which a program goes on until it is stopped: one of that run, or the server of an example."""
+    if image == WEB:
+        return ("--volume", f"{SERVED}:/agent:ro", "--env", "SYMPOZIUM_WEB_TOKEN=none-but-ours", "--env", "HOME=/tmp")
     pack = PACKS.get(image, {}).get("name", "shell")
     packs = Path(sympozium_packs.__file__).parent
     return (
@@ -90,6 +93,11 @@ def waiting(image: str, ipc: Path) -> tuple[str, ...]:
         *("--tmpfs", "/workspace:uid=1000", "--tmpfs", "/memory:uid=1000"),
         *("--env", "SYMPOZIUM_PARTICIPANT=subject", "--env", f"SYMPOZIUM_PACK=/packs/{pack}"),
     )
+
+
+def command(image: str) -> tuple[str, ...]:
+    """What such a container is told to run, if not just the image's program."""
+    return ("program", "--file", "/agent/agent.yaml") if image == WEB else ()
 
 
 def until_ready(container: str) -> None:
@@ -102,19 +110,19 @@ def until_ready(container: str) -> None:
         assert time.monotonic() < ends, docker("logs", container).stderr
 
 
-@pytest.mark.parametrize("image", WAITING)
+@every_image
 def test_a_container_that_is_stopped_ends_by_itself(image: str, ipc: Path) -> None:
-    with idle(image, options=waiting(image, ipc)) as container:
+    with idle(image, *command(image), options=waiting(image, ipc)) as container:
         until_ready(container)
         docker("stop", "--time", "20", container)
         code = int(docker("inspect", "--format", "{{.State.ExitCode}}", container).stdout)
 
-    assert code == Reason.Suspended
+    assert code == (0 if image == WEB else Reason.Suspended)
 
 
-@pytest.mark.parametrize("image", WAITING)
+@every_image
 def test_its_first_process_reaps_what_others_leave_behind(image: str, ipc: Path) -> None:
-    with idle(image, options=waiting(image, ipc)) as container:
+    with idle(image, *command(image), options=waiting(image, ipc)) as container:
         docker("exec", container, "python3", "-c", ORPHANS)
         ends = time.monotonic() + PATIENCE
         while "Z" in (states := docker("exec", container, "python3", "-c", ZOMBIES).stdout):
