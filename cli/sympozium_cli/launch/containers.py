@@ -256,8 +256,10 @@ class ContainerPlatform:
 
 
 def _give_all(top: Path, owner: tuple[int, int]) -> None:
+    """By descriptor, not by path: another run's memory works in its directory now, and may put links into paths."""
     if os.geteuid() != 0:
         return
-    for directory, directories, files in os.walk(top):
-        for name in ("", *directories, *files):
-            secretfiles.give(Path(directory, name), owner)
+    for _, directories, files, fd in os.fwalk(top):
+        os.chown(fd, *owner)
+        for name in (*directories, *files):
+            os.chown(name, *owner, dir_fd=fd, follow_symlinks=False)
