@@ -134,7 +134,7 @@ class Play:
         return [str(SYMPOZIUM), "run", "--on", self.on, *words]
 
     def env(self, **more: str) -> dict[str, str]:
-        names = ("PATH", "HOME", "LANG", "DOCKER_HOST", "SYMPOZIUM_REGISTRY", "SYMPOZIUM_TAG")
+        names = ("PATH", "HOME", "LANG", "XDG_RUNTIME_DIR", "DOCKER_HOST", "SYMPOZIUM_REGISTRY", "SYMPOZIUM_TAG")
         kept = {name: os.environ[name] for name in names if name in os.environ}
         return {**kept, "XDG_STATE_HOME": str(self.path / "state"), **more}
 
