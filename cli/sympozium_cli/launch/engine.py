@@ -18,7 +18,10 @@ OLDEST: Final = (1, 41)
 SECONDS: Final = 60
 """Per request; waiting for a container's end and reading its output have no bound."""
 NEVER: Final = 10 * 365 * 24 * 3600
-BUILD: Final = "build them with `docker buildx bake`, or name others with --registry and --tag"
+BUILD: Final = (
+    "`make images` (or docker buildx bake all) builds ours, docs/images.md tells how to build one of your own; "
+    "--registry and --tag name others"
+)
 
 _Found = TypeVar("_Found")
 
@@ -48,8 +51,10 @@ class Engine:
             told: dict[str, Any] = client.version(api_version=False)
         except Exception as error:  # noqa: BLE001  the library wraps the system's errors in many of its own
             raise Ended(Reason.MissingReference, f"{self.address}: {_unreachable(error)}") from None
+        if not isinstance(told, dict) or not told.get("Arch") or not _numbers(str(told.get("ApiVersion"))):
+            raise Ended(Reason.MissingReference, f"{self.address}: what answers there is no engine")
         if _numbers(told["ApiVersion"]) < OLDEST:
-            why = f"engine {told['Version']} is too old: Docker 20.10 or newer is needed"
+            why = f"engine {told.get('Version', '')} is too old: Docker 20.10 or newer is needed"
             raise Ended(Reason.MissingReference, f"{self.address}: {why}")
         return told
 
@@ -88,7 +93,7 @@ class Engine:
         absent = [name for name, architecture in found.items() if architecture is None]
         if absent:
             are = "are not there" if len(absent) > 1 else "is not there"
-            raise Ended(Reason.MissingReference, f"images: {', '.join(absent)}: {are}; {BUILD}")
+            raise Ended(Reason.MissingReference, f"images: {', '.join(absent)} {are}; {BUILD}")
         for name, architecture in found.items():
             if architecture != self.architecture:
                 why = f"is of {architecture}, and the engine's machine is of {self.architecture}; {BUILD}"
@@ -135,7 +140,9 @@ def _address(docker: Any) -> str:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".")[:2])
+    """Of a version such as 1.41; empty for what is none."""
+    parts = version.split(".")[:2]
+    return tuple(map(int, parts)) if all(part.isdecimal() for part in parts) else ()
 
 
 def _unreachable(error: BaseException) -> str:
