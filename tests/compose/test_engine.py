@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from sympozium_cli.launch.engine import refused as refusal
 from sympozium_protocol.exits import Reason
 from tests.pod.play import SYMPOZIUM, Play, Run
 from tests.support.containers import Containers
@@ -207,3 +208,20 @@ def test_prune_without_an_engine_says_so(anyones: Play) -> None:
     done = anyones.do([str(SYMPOZIUM), "runs", "prune"], DOCKER_HOST=f"unix://{anyones.path}/nowhere.sock")
     assert done.code == Reason.MissingReference
     assert "no engine answers" in done.err
+
+
+@pytest.mark.parametrize(
+    ("explanation", "reason"),
+    [
+        ("mkdir /var/lib/docker/overlay2/x: no space left on device", Reason.DiskFull),
+        ('Conflict. The container name "/sympozium-r-agent" is already in use by container "f00"', Reason.RunLocked),
+        ("network with name sympozium-r-model already exists", Reason.RunLocked),
+        ("could not find an available, non-overlapping IPv4 address pool among the defaults", Reason.EngineLost),
+        ("OCI runtime create failed:\n  something else", Reason.EngineLost),
+    ],
+)
+def test_what_an_engine_refuses_has_a_reason_of_its_own_in_one_line(explanation: str, reason: Reason) -> None:
+    told = refusal(explanation)
+    assert told.reason == reason
+    assert " ".join(explanation.split()) in told.message
+    assert "\n" not in told.message

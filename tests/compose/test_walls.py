@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from sympozium_cli.launch.containers import MAX_LOG
 from sympozium_protocol import layout
 from sympozium_protocol.exits import Reason
-from tests.pod.play import SYMPOZIUM, Play, Run
+from tests.pod.play import Play, Run
 from tests.support.containers import Containers, containers_of
 from tests.support.engine import POD, need_images
 from tests.support.provider_server import ProviderServer, provider_server
@@ -402,26 +403,67 @@ def test_a_command_that_asks_for_too_much_memory_or_too_many_processes_fails_and
     assert third == "ok"
 
 
-HOG = """
-import os, sys
-held = []
-while True:
-    held.append(bytearray(os.urandom(1 << 20)))
-"""
-
-
-def test_an_agent_that_asks_for_more_than_its_memory_is_ended_and_the_run_says_so(play: Play) -> None:
-    """The agent's program is replaced in a run that was suspended: the launcher resumes a hostile one."""
-    objects = documents(
-        play.path, scripted({"call": [run_command(WAIT)]}, {"say": "x"}), resources={"limits": {"memory": "64Mi"}}
-    )
+def with_agent(play: Play, code: str, **instance: object) -> Run:
+    """A run whose agent is this Python from now on: its document is changed while it is suspended."""
+    objects = documents(play.path, scripted({"call": [run_command(WAIT)]}, {"say": "x"}), **instance)
     launcher = play.start(words(play, objects))
     soon((play.workspace / "began").exists, "the command starts")
     launcher.terminate()
     assert launcher.wait(60) == Reason.Suspended
     saved = play.directory / "pod.json"
     value = json.loads(saved.read_text())
-    value["pod"]["agent"]["command"] = ["python3", "-c", HOG]
+    value["pod"]["agent"]["command"] = ["python3", "-c", code]
     saved.write_text(json.dumps(value))
-    run = play.do([str(SYMPOZIUM), "resume", str(play.directory)])
+    return play.resume()
+
+
+HOG = """
+import os
+held = []
+while True:
+    held.append(os.urandom(1 << 20))
+"""
+
+
+def test_an_agent_that_asks_for_more_than_its_memory_is_ended_and_the_run_says_so(play: Play) -> None:
+    run = with_agent(play, HOG, resources={"limits": {"memory": "64Mi"}})
     assert (run.code, "64 MiB" in run.err) == (Reason.OutOfMemory, True), run.err
+
+
+LINKS = """
+import os
+for place, name in (("", "result.json"), ("transcript", "9.json"), ("calls/shell", "8-1.json"), ("blobs", "0" * 64)):
+    os.symlink(TARGET, os.path.join("/ipc/agent", place, name))
+raise SystemExit(0)
+"""
+
+
+def test_links_to_files_of_this_machine_are_not_followed_by_who_reads_them_there(play: Play) -> None:
+    """The gate and the launcher read what the agent left; on this machine a link means another file."""
+    secret = play.path / "secret"
+    secret.write_text('{"kind": "RunResult", "output": "canary-of-this-machine"}')
+    run = with_agent(play, LINKS.replace("TARGET", repr(str(secret))))
+    assert run.code == Reason.ResultUnreadable, run.err
+    assert "canary" not in run.out + run.err
+    volumes = play.directory / "volumes"
+    copied = [file for file in volumes.rglob("*") if file.is_file() and not file.is_symlink()]
+    assert [file for file in copied if b"canary-of-this-machine" in file.read_bytes()] == []
+
+
+SAY = """
+with open("/proc/1/fd/2", "wb", buffering=0) as file:
+    for _ in range(24 << 4):
+        file.write(b"x" * (1 << 16))
+found = "said"
+"""
+
+
+def test_a_program_that_says_too_much_fills_no_disk_and_blocks_nobody(play: Play, containers: Containers) -> None:
+    objects = documents(play.path, scripted({"call": [run_command(WAIT)]}, {"say": "said ${r}"}))
+    launcher = play.start(words(play, objects))
+    soon((play.workspace / "began").exists, "the command starts")
+    assert containers.python("agent", SAY) == "said"
+    (play.workspace / "go").touch()
+    run = ended(play, launcher)
+    assert (run.code, run.result["output"]) == (0, "said went")
+    assert (play.directory / "logs/agent.log").stat().st_size == MAX_LOG
