@@ -5,7 +5,7 @@ SETUP := .venv/.ready
 PEERS := build/npm/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup peers demo test check lint types contracts generated generate format images images-lock engine bench bench-compose clean
+.PHONY: help setup peers demo test check lint types contracts generated generate format images skill-image images-lock engine bench bench-compose clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -53,6 +53,10 @@ format: $(SETUP) ## ruff, mending what it can
 
 images: $(SETUP) ## every image, and how large it is (docs/images.md)
 	PYTHON=$(BIN)/python bash images/make.sh
+
+skill-image: $(SETUP) ## an image for a pack of your own: SKILL=skill-disks BINARIES="df du"
+	@test -n "$(SKILL)" || { echo "name it and its programs: make skill-image SKILL=skill-disks BINARIES=\"df du\""; exit 1; }
+	SKILL="$(SKILL)" BINARIES="$(BINARIES)" PYTHON=$(BIN)/python bash images/make.sh own-skill
 
 images-lock: $(SETUP) ## renew the versions of what images are made from
 	PYTHON=$(BIN)/python bash images/lock.sh

@@ -69,8 +69,14 @@ target "skill" {
   matrix = {
     one = [
       {
-        name     = "shell"
-        binaries = "bash sh cat ls cp mv rm mkdir touch head tail wc sort uniq cut tr df du free ps grep sed awk find xargs env date id uname sleep sha256sum tar gzip jq curl"
+        name = "shell" # coreutils, findutils, procps, and what people expect beside them
+        binaries = join(" ", [
+          "bash sh [ b2sum base64 basename cat chmod cksum comm cp csplit cut date dd df dirname du echo env expand expr",
+          "false fmt fold head id install join ln ls md5sum mkdir mkfifo mktemp mv nl nproc od paste printenv printf pwd",
+          "readlink realpath rm rmdir seq sha1sum sha256sum sha512sum shuf sleep sort split stat sum sync tac tail tee",
+          "test timeout touch tr true truncate tsort uname unexpand uniq wc whoami yes find xargs free pgrep pkill ps",
+          "top uptime vmstat grep sed awk tar gzip gunzip zcat jq curl",
+        ])
       },
       { name = "k8s-ops", binaries = "bash sh kubectl curl jq" },
       { name = "helm", binaries = "bash sh helm kubectl jq" },
@@ -86,4 +92,15 @@ target "skill" {
   tags   = ["${REGISTRY}/skill-${one.name}:${TAG}"]
   args   = { PROGRAM = "skill", BINARIES = one.binaries }
   labels = { "org.opencontainers.image.title" = "skill-${one.name}" }
+}
+
+# One of your own: SKILL=skill-disks BINARIES="df du" docker buildx bake own-skill
+variable "SKILL" { default = "skill-own" }
+variable "BINARIES" { default = "" }
+target "own-skill" {
+  inherits = ["_common"]
+  target   = "skill"
+  tags     = ["${REGISTRY}/${SKILL}:${TAG}"]
+  args     = { PROGRAM = "skill", BINARIES = "sh bash ${BINARIES}" }
+  labels   = { "org.opencontainers.image.title" = SKILL }
 }

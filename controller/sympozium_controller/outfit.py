@@ -23,6 +23,8 @@ from sympozium_controller.servers import secrets_of_servers, servers_of
 from sympozium_controller.skills import PARAMETER_PREFIX, Skill, skills_of
 from sympozium_protocol.exits import Reason
 
+SHELL_IMAGE: Final = "skill-shell"
+"""What a pack that names no image runs in: the common tools."""
 API_KEY: Final = "apiKey"
 """The key of an instance's Secret."""
 FROM_ENVIRONMENT: Final = ""
@@ -103,7 +105,7 @@ def _skill(skill: Skill, objects: Objects, chosen: Chosen) -> SkillOutfit:
     sidecar = skill.pack.spec.sidecar
     assert sidecar is not None
     return SkillOutfit(
-        image=sidecar.image or "skill",
+        image=sidecar.image or SHELL_IMAGE,
         params=tuple(skill.params.items()),
         secrets=_skill_secrets(skill, sidecar.secret_ref, objects, chosen) if sidecar.secret_ref else (),
         resources=_resources(sidecar.resources),
