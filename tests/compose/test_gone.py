@@ -27,16 +27,17 @@ KILLED = pytest.mark.xdist_group("launchers that are killed")
 
 
 def waiting(play: Play) -> list[str]:
-    """A run that waits in a command, and then does one thing more."""
-    return play.command("--script", str(play.script([call(WAIT), call("echo two >> effects"), {"say": "done"}])))
+    """A run that waits in a command, and in another: it lasts even when the first is interrupted."""
+    steps = [call(WAIT), call("until [ -e go ]; do sleep 0.01; done; echo two >> effects"), {"say": "done"}]
+    return play.command("--script", str(play.script(steps)))
 
 
 def call(command: str) -> dict[str, object]:
     return {"call": [{"tool": "execute_command", "arguments": {"command": command}, "save": "r"}]}
 
 
-def begun(play: Play, *, more: tuple[str, ...] = (), **env: str) -> subprocess.Popen[bytes]:
-    launcher = play.start([*waiting(play), *more], **env)
+def begun(play: Play) -> subprocess.Popen[bytes]:
+    launcher = play.start(waiting(play))
     soon(lambda: launcher.poll() is not None or (play.workspace / "began").exists(), "the command starts")
     assert launcher.poll() is None
     return launcher
@@ -115,6 +116,7 @@ def test_a_run_that_is_told_to_stop_leaves_nothing_and_goes_on_later(play: Play,
     launcher.terminate()
     assert launcher.wait(60) == Reason.Suspended
     gone()
+    (play.workspace / "go").touch()
     run = play.resume()
     assert (run.code, run.out) == (0, "done\n"), run.err
     assert [answer.outcome for answer in run.answers] == ["interrupted", "ok"]
@@ -131,8 +133,14 @@ def test_a_run_whose_launcher_was_killed_goes_on_without_its_old_containers(
     launcher.wait()
     old = {one.id for one in containers.all()}
     assert len(old) == 4
-    run = play.resume()
-    assert (run.code, run.out) == (0, "done\n"), run.err
+    resumed = play.start([str(SYMPOZIUM), "resume", str(play.directory)])
+    soon(lambda: {one.id for one in containers.all()} - old, "new containers are there")
+    assert old.isdisjoint(one.id for one in containers.all())
+    (play.workspace / "go").touch()
+    assert resumed.wait(60) == 0
+    run = Run(play.directory, 0, "", "")
+    assert run.result["output"] == "done"
+    assert [answer.outcome for answer in run.answers] == ["interrupted", "ok"]
     assert effects(play) == {"one": 1, "two": 1}
     gone()
 

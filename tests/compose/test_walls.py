@@ -350,8 +350,8 @@ def test_pipes_links_and_floods_in_ones_own_places_block_nobody(
 
 def test_what_the_agent_put_in_the_place_of_its_directories_moves_no_mount(play: Play, containers: Containers) -> None:
     """The gate and a skill start again after the agent has replaced what it can by links; each finds its own."""
-    call = {"call": [run_command("echo 2", "b")]}
-    objects = documents(play.path, scripted({"call": [run_command(WAIT)]}, call, {"say": "${r.outcome} ${b}"}))
+    second = {"call": [run_command(WAIT.replace("touch", "touch again"), "b")]}
+    objects = documents(play.path, scripted({"call": [run_command(WAIT)]}, second, {"say": "${r.outcome} ${b}"}))
     launcher = play.start(words(play, objects))
     soon((play.workspace / "began").exists, "the command starts")
     replace = """
