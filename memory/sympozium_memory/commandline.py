@@ -6,19 +6,29 @@ import argparse
 import getpass
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeAlias
 
 from sympozium_protocol.exits import Reason
 
 COMMANDS: Final = ("serve", "search", "list", "store", "revoke", "export", "import", "backup", "check")
 
-EPILOG: Final = """The file is --file, else SYMPOZIUM_MEMORY, else /memory/memory.db. Other variables of serve:
-SYMPOZIUM_IPC (default /ipc), SYMPOZIUM_PARTICIPANT (default memory), SYMPOZIUM_RUN_DIGEST (refuse another
-run.json), SYMPOZIUM_PARENT (end with this process).
+CALLED: Final = "SYMPOZIUM_COMMAND"
+"""The variable by which a command that runs this program in its own place says under what name it did. It has then
+chosen the file, by the instance, and what serves runs is not for those whom it serves."""
+
+EXIT_CODES: Final = """\
 Exit codes: 0 done, 10 wrong usage or input, 11 an export that cannot be read, 12 nothing there by that name,
 60 the disk is full, 61 the file cannot be used, 1 check found faults."""
+
+EPILOG: Final = f"""The file is --file, else SYMPOZIUM_MEMORY, else /memory/memory.db. Other variables of serve:
+SYMPOZIUM_IPC (default /ipc), SYMPOZIUM_PARTICIPANT (default memory), SYMPOZIUM_RUN_DIGEST (refuse another
+run.json), SYMPOZIUM_PARENT (end with this process).
+{EXIT_CODES}"""
+
+Adding: TypeAlias = Callable[..., argparse.ArgumentParser]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -28,46 +38,87 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Exits with code 10 (Usage) when wrong. No subcommand at all is ``serve``."""
-    named = arguments and arguments[0] in (*COMMANDS, "-h", "--help")
-    return _parser().parse_args(arguments if named else ["serve", *arguments])
+    """Exits with code 10 (Usage) when wrong. No subcommand at all is ``serve``, where that is one."""
+    called = os.environ.get(CALLED, "")
+    known = COMMANDS[1:] if called else COMMANDS
+    parser = _parser(called)
+    first = arguments[0] if arguments else ""
+    if first and not first.startswith("-") and first not in known:
+        parser.error(f"there is no command {first}; there are {', '.join(known)}")
+    named = called or first in (*known, "-h", "--help")
+    options, rest = parser.parse_known_args(arguments if named else ["serve", *arguments])
+    if rest:
+        options.parser.error(_too_much(options.command, rest))
+    return options
 
 
-def _parser() -> _Parser:
+def _too_much(command: str, rest: Sequence[str]) -> str:
+    if command == "store" and not any(word.startswith("-") for word in rest):
+        return "what to remember is one argument: put it in quotes"
+    return f"does not know what to do with {' '.join(rest)}"
+
+
+def _parser(called: str) -> _Parser:
+    whose = _whose_by_instance() if called else _whose_by_file()
     parser = _Parser(
-        prog="sympozium-memory",
-        description="The memory of an agent's instance: one SQLite file. Serves it to runs (serve, the default), and "
+        prog=called or "sympozium-memory",
+        parents=[whose] if called else [],
+        description="What an instance of an agent remembers from run to run."
+        if called
+        else "The memory of an agent's instance: one SQLite file. Serves it to runs (serve, the default), and "
         "shows it to people.",
-        epilog=EPILOG,
+        epilog=EXIT_CODES if called else EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    _serve(commands)
-    _search(commands)
-    _list(commands)
-    _store(commands)
-    _revoke(commands)
-    _exchange(commands)
+    add = partial(_command, commands, whose)
+    if not called:
+        _serve(add)
+    for one in (_search, _list, _store, _revoke, _exchange):
+        one(add)
     return parser
 
 
-def _command(commands: Any, name: str, help_: str, *, json: bool = True) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name, help=help_, description=f"{help_[0].upper()}{help_[1:]}."
-    )
-    parser.add_argument(
-        "--file",
-        type=Path,
-        default=Path(os.environ.get("SYMPOZIUM_MEMORY") or "/memory/memory.db"),
-        help="the memory's file (default: SYMPOZIUM_MEMORY, else /memory/memory.db)",
-    )
+def _whose_by_instance() -> argparse.ArgumentParser:
+    """Only for the help: whoever called us has read these already."""
+    found = argparse.ArgumentParser(add_help=False)
+    found.set_defaults(file=_file())
+    found.add_argument("--instance", type=_read_already, metavar="NAME", help="whose memory (default: laptop)")
+    found.add_argument("--namespace", type=_read_already, metavar="NAME", help="of the instance (default: default)")
+    return found
+
+
+def _whose_by_file() -> argparse.ArgumentParser:
+    found = argparse.ArgumentParser(add_help=False)
+    shown = "the memory's file (default: SYMPOZIUM_MEMORY, else /memory/memory.db)"
+    found.add_argument("--file", type=Path, default=_file(), help=shown)
+    return found
+
+
+def _file() -> Path:
+    return Path(os.environ.get("SYMPOZIUM_MEMORY") or "/memory/memory.db")
+
+
+def _read_already(_: str) -> NoReturn:
+    raise argparse.ArgumentTypeError("must not stand behind --")
+
+
+def _command(
+    commands: Any, whose: argparse.ArgumentParser, name: str, help_: str, *, json: bool = True
+) -> argparse.ArgumentParser:
+    words = f"{help_[0].upper()}{help_[1:]}."
+    parser: argparse.ArgumentParser = commands.add_parser(name, parents=[whose], help=help_, description=words)
+    parser.set_defaults(parser=parser)
     if json:
-        parser.add_argument("--json", action="store_true", help="answer in JSON, for programs")
+        parser.add_argument("--output", choices=("text", "json"), default="text", help="json: for programs")
+        parser.add_argument(
+            "--json", action="store_const", dest="output", const="json", help="the same as --output json"
+        )
     return parser
 
 
-def _serve(commands: Any) -> None:
-    parser = _command(commands, "serve", "answer the calls of runs until ended", json=False)
+def _serve(add: Adding) -> None:
+    parser = add("serve", "answer the calls of runs until ended", json=False)
     parser.add_argument(
         "--ipc",
         type=Path,
@@ -78,43 +129,43 @@ def _serve(commands: Any) -> None:
     )
 
 
-def _search(commands: Any) -> None:
-    parser = _command(commands, "search", "find what answers a question, best first")
+def _search(add: Adding) -> None:
+    parser = add("search", "find what answers a question, best first")
     parser.add_argument("query", nargs="+", help="a question or some words")
     parser.add_argument("--top-k", type=_positive, default=5, metavar="N", help="results at most (default 5)")
     _tags(parser, "only entries with this tag; again for more")
 
 
-def _list(commands: Any) -> None:
-    parser = _command(commands, "list", "show what is remembered, the newest first")
+def _list(add: Adding) -> None:
+    parser = add("list", "show what is remembered, the newest first")
     parser.add_argument("--run", help="only what this run stored")
     parser.add_argument("--limit", type=_positive, default=20, metavar="N", help="entries at most (default 20)")
     parser.add_argument("--before", type=_positive, metavar="ID", help="only entries below this id: the next page")
     _tags(parser, "only entries with this tag; again for more")
 
 
-def _store(commands: Any) -> None:
-    parser = _command(commands, "store", "remember something, on your word")
+def _store(add: Adding) -> None:
+    parser = add("store", "remember something, on your word")
     parser.add_argument("content", help="what to remember; - reads it from standard input")
     _tags(parser, "a tag; again for more")
 
 
-def _revoke(commands: Any) -> None:
-    parser = _command(commands, "revoke", "take entries back for good, by their ids or all that a run stored")
+def _revoke(add: Adding) -> None:
+    parser = add("revoke", "take entries back for good, by their ids or all that a run stored")
     parser.add_argument("ids", nargs="*", type=_positive, metavar="ID", help="the number that search and list show")
     parser.add_argument("--run", help="all that this run stored and nobody else did")
     parser.add_argument("--reason", default="", help="why: kept with the record of the revocation")
     parser.add_argument("--person", default=_me(), help="who: kept with it (default: your user name)")
 
 
-def _exchange(commands: Any) -> None:
-    parser = _command(commands, "export", "write all of it as JSON lines", json=False)
+def _exchange(add: Adding) -> None:
+    parser = add("export", "write all of it as JSON lines", json=False)
     parser.add_argument("--output", default="-", metavar="PATH", help="where to (default: standard output)")
-    parser = _command(commands, "import", "take over an export; doing it twice changes nothing")
+    parser = add("import", "take over an export; doing it twice changes nothing")
     parser.add_argument("input", nargs="?", default="-", metavar="PATH", help="where from (default: standard input)")
-    parser = _command(commands, "backup", "write a consistent copy of the file, also while it is in use")
+    parser = add("backup", "write a consistent copy of the file, also while it is in use")
     parser.add_argument("destination", type=Path, metavar="PATH", help="the copy; nothing is replaced")
-    _command(commands, "check", "read the whole file and tell whether it is sound")
+    add("check", "read the whole file and tell whether it is sound")
 
 
 def _tags(parser: argparse.ArgumentParser, help_: str) -> None:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sympozium_memory.entry import Entry
-from sympozium_memory.faults import BadInput, FileFault, MemoryFault, NoSpace
+from sympozium_memory.faults import BadInput, FileFault, MemoryFault, NoSpace, Taken
 from sympozium_memory.store import Memory
-from sympozium_memory.telling import fields, printable, told
+from sympozium_memory.telling import fields, printable, times, told
+from sympozium_memory.words import runs
 from sympozium_protocol.exits import Reason
+
+if TYPE_CHECKING:
+    from sympozium_memory.exchange import Imported
 
 MAKES: Final = ("store", "import")
 """Commands that may begin a new memory; the others would only hide a misspelt name."""
@@ -36,7 +41,7 @@ def perform(options: argparse.Namespace) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (MemoryFault, OSError, UnicodeDecodeError) as fault:
-        print(printable(f"sympozium-memory {options.command}: {_words(fault)}"), file=sys.stderr)
+        print(printable(f"{options.parser.prog}: {_words(fault)}"), file=sys.stderr)
         return int(_reason(fault, options.command))
 
 
@@ -50,6 +55,8 @@ def _reason(fault: Exception, command: str) -> Reason:
     match fault:
         case BadInput() | UnicodeDecodeError():
             return Reason.InvalidDocument if command == "import" else Reason.Usage
+        case Taken():
+            return Reason.Usage
         case Missing():
             return Reason.MissingReference
         case NoSpace():
@@ -57,12 +64,15 @@ def _reason(fault: Exception, command: str) -> Reason:
         case FileFault():
             return Reason.StorageFailed
         case OSError():
-            return Reason.Usage
+            return Reason.DiskFull if fault.errno == errno.ENOSPC else Reason.Usage
     return Reason.StorageFailed
 
 
 def _search(memory: Memory, options: argparse.Namespace) -> int:
-    return _show(memory.search(" ".join(options.query), options.top_k, tags=options.tags), options)
+    query = " ".join(options.query)
+    if not any(runs(query)):
+        raise BadInput("query", "has no word that could be looked for")
+    return _show(memory.search(query, options.top_k, tags=options.tags), options)
 
 
 def _list(memory: Memory, options: argparse.Namespace) -> int:
@@ -71,7 +81,7 @@ def _list(memory: Memory, options: argparse.Namespace) -> int:
 
 
 def _show(entries: list[Entry], options: argparse.Namespace) -> int:
-    if options.json:
+    if options.output == "json":
         _print_json([fields(entry) for entry in entries])
     elif entries:
         print(printable(told(entries, time.time())))
@@ -83,7 +93,7 @@ def _show(entries: list[Entry], options: argparse.Namespace) -> int:
 def _store(memory: Memory, options: argparse.Namespace) -> int:
     content = sys.stdin.read() if options.content == "-" else options.content
     stored = memory.store(content, tags=options.tags, trust="person")
-    words = "remembered" if stored.added else f"was remembered already (stored {stored.count} times)"
+    words = "remembered" if stored.added else f"was remembered already (stored {times(stored.count)})"
     return _done(options, f"{words}: [{stored.id}]", id=stored.id, added=stored.added, count=stored.count)
 
 
@@ -96,14 +106,20 @@ def _revoke(memory: Memory, options: argparse.Namespace) -> int:
         what = f"run {options.run!r} stored nothing" if options.run else f"there is no entry {_numbers(missing)}"
         raise Missing(f"{what} that is still here")
     words = f"revoked: {_numbers([entry.id for entry in done.revoked]) or 'none'}"
-    words += f"\nkept, because others said it too: {_numbers([entry.id for entry in done.kept])}" if done.kept else ""
+    kept = [entry.id for entry in done.kept]
+    words += f"\n{_kept(kept)}" if kept else ""
     words += f"\nnot there: {_numbers(missing)}" if missing else ""
-    facts = {"revoked": [entry.id for entry in done.revoked], "kept": [entry.id for entry in done.kept]}
-    return _done(options, words, **facts, missing=missing)
+    return _done(options, words, revoked=[entry.id for entry in done.revoked], kept=kept, missing=missing)
+
+
+def _kept(ids: list[int]) -> str:
+    """The ids as lists show them, so that one is not read as a count; and how it can be had all the same."""
+    are = "is kept: others stored it" if len(ids) == 1 else "are kept: others stored them"
+    return f"{_numbers(ids)} {are} too; to take back all the same: revoke {' '.join(map(str, ids))}"
 
 
 def _numbers(ids: list[int]) -> str:
-    return ", ".join(map(str, ids))
+    return ", ".join(f"[{one}]" for one in ids)
 
 
 def _export(memory: Memory, options: argparse.Namespace) -> int:
@@ -113,8 +129,12 @@ def _export(memory: Memory, options: argparse.Namespace) -> int:
             print(line)
         sys.stdout.flush()
         return 0
-    with Path(options.output).open("x", encoding="utf-8") as file:
-        file.writelines(f"{line}\n" for line in memory.export())
+    path = Path(options.output)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in memory.export())
+    except FileExistsError:
+        raise Taken(path, "is there already: nothing is replaced") from None
     return 0
 
 
@@ -123,11 +143,21 @@ def _import(memory: Memory, options: argparse.Namespace) -> int:
         sys.stdin.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
         done = memory.import_(sys.stdin)
     else:
-        with Path(options.input).open(encoding="utf-8") as file:
-            done = memory.import_(file)
+        done = _import_file(memory, options.input)
     words = f"added {done.added}, here already {done.merged}, not taken because they were revoked here {done.refused}"
     facts = {"added": done.added, "merged": done.merged, "refused": done.refused, "revocations": done.revocations}
     return _done(options, words, **facts)
+
+
+def _import_file(memory: Memory, path: str) -> Imported:
+    """Raises BadInput, which names the file."""
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            return memory.import_(file)
+    except UnicodeDecodeError:
+        raise BadInput(f"{path}:", "is not UTF-8 text") from None
+    except BadInput as fault:
+        raise BadInput(f"{path}:", fault.why) from None
 
 
 def _backup(memory: Memory, options: argparse.Namespace) -> int:
@@ -143,7 +173,7 @@ def _check(memory: Memory, options: argparse.Namespace) -> int:
 
 
 def _done(options: argparse.Namespace, words: str, **facts: Any) -> int:
-    if options.json:
+    if options.output == "json":
         _print_json(facts)
     else:
         print(printable(words))

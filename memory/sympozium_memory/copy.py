@@ -7,7 +7,7 @@ import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
-from sympozium_memory.faults import CannotUse
+from sympozium_memory.faults import CannotUse, Taken
 from sympozium_memory.file import told
 
 
@@ -16,7 +16,7 @@ def backup(db: sqlite3.Connection, path: Path) -> None:
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         if path.exists():
-            raise CannotUse(path, "is there already: a backup replaces nothing")
+            raise Taken(path, "is there already: nothing is replaced")
         with told(path), closing(sqlite3.connect(aside, isolation_level=None)) as copy:
             db.backup(copy)
             # a file by itself: whoever opens it need not be able to write beside it

@@ -62,3 +62,7 @@ class NoSpace(FileFault):
 
 class CannotUse(FileFault):
     """The system refuses the file: permissions, a missing folder, a failing disk."""
+
+
+class Taken(FileFault):
+    """Something is there by the name of what was to be written. It is left as it is."""

@@ -43,9 +43,14 @@ def heading(entry: Entry, now: float) -> str:
     said = {"agent": "by an agent", "person": "by a person", "seed": "given with the agent's instance"}[entry.trust]
     parts = [f"[{entry.id}] {utc(entry.created)[:10]} ({age(now - entry.created)})", said]
     parts += [f"run {printable(entry.run, '')}"] if entry.run else []
-    parts += [f"stored {entry.count} times"] if entry.count > 1 else []
+    parts += [f"stored {times(entry.count)}"] if entry.count > 1 else []
     parts += [f"tags: {', '.join(entry.tags)}"] if entry.tags else []
     return " · ".join(parts)
+
+
+def times(count: int) -> str:
+    """How often."""
+    return "once" if count == 1 else f"{count} times"
 
 
 def age(seconds: float) -> str:

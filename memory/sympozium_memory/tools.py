@@ -11,7 +11,7 @@ from sympozium_memory.arguments import fault_of
 from sympozium_memory.entry import MAX_CONTENT, MAX_TAG, MAX_TAGS, Entry
 from sympozium_memory.faults import MemoryFault
 from sympozium_memory.keeper import Keeper
-from sympozium_memory.telling import CAUTION, fields, fitted, told
+from sympozium_memory.telling import CAUTION, fields, fitted, times, told
 from sympozium_protocol.messages.calls import Call, Tool
 from sympozium_protocol.participant import Context, Handler, Result
 
@@ -116,7 +116,7 @@ def handlers(keeper: Keeper, now: Callable[[], float] = time.time) -> tuple[Hand
     async def store(call: Call, context: Context) -> Result:
         content, tags = call.arguments["content"], call.arguments.get("tags", ())
         stored = await keeper.store(content, tags, context.spec.run, call.id)
-        words = "Remembered" if stored.added else f"Was remembered already (stored {stored.count} times)"
+        words = "Remembered" if stored.added else f"Was remembered already (stored {times(stored.count)})"
         return Result.text(f"{words}: [{stored.id}].", id=stored.id, added=stored.added, count=stored.count)
 
     async def list_(call: Call, context: Context) -> Result:

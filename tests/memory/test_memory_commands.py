@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sympozium_memory.store import Memory
+from sympozium_memory.telling import times
 from sympozium_protocol.exits import Reason
 from tests.support.memory import PROGRAM
 
@@ -45,9 +46,13 @@ def test_a_person_stores_finds_and_revokes(shell: Shell) -> None:
     assert found[0].endswith("(just now) · by a person · stored 2 times · tags: oom")
     assert found[1] == "    payments-api was OOMKilled"
     assert "[2]" in shell("list").stdout
-    assert shell("revoke", "1", "--reason", "outdated").stdout == "revoked: 1\n"
+    assert shell("revoke", "1", "--reason", "outdated").stdout == "revoked: [1]\n"
     assert "[1]" not in shell("list").stdout
     assert shell("search", "payments").stderr == "nothing found\n"
+
+
+def test_what_is_stored_once_by_a_call_that_is_done_again_is_said_to_be_stored_once() -> None:
+    assert (times(1), times(2)) == ("once", "2 times")
 
 
 def test_programs_are_answered_in_json(shell: Shell) -> None:
@@ -56,6 +61,8 @@ def test_programs_are_answered_in_json(shell: Shell) -> None:
     assert (entry["id"], entry["content"], entry["tags"], entry["trust"]) == (1, "a fact", ["x"], "person")
     assert entry["score"] > 0
     assert shell.json("list", "--tag", "y") == []
+    assert json.loads(shell("search", "fact", "--output", "json").stdout) == [entry]
+    assert shell("list", "--output", "text").stdout == shell("list").stdout
     assert shell.json("check") == {"sound": True, "faults": []}
     assert shell.json("revoke", "1", "7") == {"revoked": [1], "kept": [], "missing": [7]}
 
@@ -67,7 +74,7 @@ def test_a_run_is_listed_and_revoked(shell: Shell) -> None:
         memory.store("shared", run="good")
     assert len(shell.json("list", "--run", "bad")) == 2  # type: ignore[arg-type]
     words = shell("revoke", "--run", "bad").stdout
-    assert words == "revoked: 1\nkept, because others said it too: 2\n"
+    assert words == "revoked: [1]\n[2] is kept: others stored it too; to take back all the same: revoke 2\n"
     shell("revoke", "--run", "bad", code=Reason.MissingReference)
 
 
@@ -105,7 +112,13 @@ def test_a_page_of_a_list_ends_quietly_when_nobody_reads_on(shell: Shell) -> Non
         (("store",), Reason.Usage),
         (("store", ""), Reason.Usage),
         (("store", "x", "--tag", "a b"), Reason.Usage),
+        (("store", "two", "words"), Reason.Usage),
+        (("store", "two", "--tag", "x", "words"), Reason.Usage),
         (("search",), Reason.Usage),
+        (("search", ""), Reason.Usage),
+        (("search", " ?! "), Reason.Usage),
+        (("list", "--output", "xml"), Reason.Usage),
+        (("list", "--unknown"), Reason.Usage),
         (("search", "x", "--top-k", "0"), Reason.Usage),
         (("list", "--limit", "many"), Reason.Usage),
         (("list", "--limit", "9" * 30), Reason.Usage),
@@ -130,6 +143,33 @@ def test_wrong_usage_is_one_line_and_a_code(shell: Shell, words: tuple[str, ...]
 def test_a_bad_export_is_refused_with_the_number_of_its_line(shell: Shell) -> None:
     done = shell("import", stdin='\n{"kind":"Nonsense"}\n', code=Reason.InvalidDocument)
     assert done.stderr == "sympozium-memory import: line 2: kind is 'Nonsense': neither Memory nor Revocation\n"
+
+
+def test_a_bad_export_in_a_file_is_refused_with_its_name(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "notes.md"
+    for content, why in ((b"# Notes\n", "line 1: Invalid JSON"), (b"\xff\n", "is not UTF-8 text")):
+        file.write_bytes(content)
+        done = shell("import", str(file), code=Reason.InvalidDocument)
+        assert done.stderr.startswith(f"sympozium-memory import: {file}: {why}")
+
+
+@pytest.mark.parametrize("words", [("export", "--output"), ("backup",)], ids=lambda words: words[0])
+def test_nothing_is_written_over(shell: Shell, tmp_path: Path, words: tuple[str, ...]) -> None:
+    shell("store", "x")
+    file = tmp_path / "mine"
+    file.write_text("mine")
+    done = shell(*words, str(file), code=Reason.Usage)
+    assert done.stderr == f"sympozium-memory {words[0]}: {file}: is there already: nothing is replaced\n"
+    assert file.read_text() == "mine"
+
+
+def test_a_misspelt_command_is_told_which_there_are(shell: Shell) -> None:
+    assert "there is no command fnd; there are serve, search, list" in shell("fnd", "x", code=Reason.Usage).stderr
+
+
+def test_words_that_are_not_quoted_are_not_stored(shell: Shell) -> None:
+    assert "put it in quotes" in shell("store", "two", "words", code=Reason.Usage).stderr
+    assert not shell.file.exists()
 
 
 def test_a_file_that_is_no_memory_is_told_of_and_left(shell: Shell, tmp_path: Path) -> None:
