@@ -6,11 +6,13 @@ import json
 import re
 import shutil
 import subprocess
+import tarfile
+import uuid
 from pathlib import Path
 
 import pytest
 
-from tests.images.engine import PREFIX, ROOT, bake, docker
+from tests.images.engine import IMAGES, PREFIX, ROOT, bake, docker, tag
 
 pytestmark = pytest.mark.xdist_group("images")
 BUILT = ("agent", "memory", "skill-github-gitops")
@@ -24,7 +26,9 @@ def layers(tag: str) -> list[list[str]]:
 
 @pytest.fixture
 def tags() -> list[str]:
-    return ["test-once", "test-again"]
+    """Two that no other test run on this engine uses."""
+    own = uuid.uuid4().hex[:8]
+    return [f"test-{own}-once", f"test-{own}-again"]
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +54,31 @@ def test_the_same_inputs_make_the_same_layers(tags: list[str], sources: Path) ->
     bake(*BUILT, workspace=sources, options=("--no-cache",), TAG=tags[1])
 
     assert layers(tags[0]) == layers(tags[1])
+
+
+def repeated(saved: tarfile.TarFile, layers: list[str]) -> list[str]:
+    """Paths that a layer below has as well; of directories those that hold nothing new."""
+    below: set[str] = set()
+    found = []
+    for name in layers:
+        with tarfile.open(fileobj=saved.extractfile(name)) as layer:
+            paths = {one.name: one.isdir() for one in layer}
+        parents = {path.rpartition("/")[0] for path in paths}
+        found += [path for path, folder in paths.items() if path in below and not (folder and path in parents)]
+        below |= set(paths)
+    return found
+
+
+def test_no_layer_repeats_what_is_below_it(tmp_path: Path) -> None:
+    """An engine may leave out what is there unchanged, or not: the layer's digest would be chance."""
+    docker("save", "--output", str(tmp_path / "saved"), *map(tag, IMAGES))
+
+    with tarfile.open(tmp_path / "saved") as saved:
+        manifest = saved.extractfile("manifest.json")
+        assert manifest
+        images = json.load(manifest)
+        assert len(images) == len(IMAGES)
+        assert {one["RepoTags"][0]: again for one in images if (again := repeated(saved, one["Layers"]))} == {}
 
 
 def test_a_key_in_the_environment_of_the_build_is_not_in_the_image(tags: list[str]) -> None:

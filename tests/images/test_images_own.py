@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from tests.images.engine import PREFIX, ROOT, TAG, WALLS, docker
 
 pytestmark = pytest.mark.xdist_group("images")
-OWN = f"{PREFIX}/skill-own:test"
+OWN = f"{PREFIX}/skill-own:test-{os.getpid()}"
 
 
 @pytest.fixture(autouse=True)
