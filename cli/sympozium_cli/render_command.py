@@ -89,6 +89,10 @@ def project_file(
     _, spec, pod = inputs.made(files, flags, run_id=run_id, now=clock.utc(now), contained=True)
     check_reachable(spec)
     project = rendered(pod, InEngine(spec.namespace, spec.agent), Images(registry, tag))
-    head = [f"# sympozium render compose: run {spec.run}", "# not enforced here:"]
+    head = [
+        f"# sympozium render compose: run {spec.run}",
+        "# docker compose up --exit-code-from agent; then docker compose down --volumes, which takes all of it away",
+        "# (a memory too: it is a volume of the engine's own, not the one of sympozium memory). Not enforced here:",
+    ]
     told = [f"# - {one.name}: {one.what}" for one in project.not_enforced]
     return "\n".join([*head, *told, composefile.text(project)])

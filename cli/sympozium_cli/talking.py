@@ -57,9 +57,22 @@ def _unfinished(run: RunDirectory) -> Mouth:
         if agent.has(layout.RESULT_FILE):
             raise Ended(Reason.RunFinished, f"{run.name}: has ended")
     if not run.live():
-        note = f"{run.name} is not running: it hears this when it is resumed"
-        standard_error().line(visible(note))
+        _say(f"{run.name} {_when_heard(run)}")
     return Mouth(ipc, whoami())
+
+
+def _when_heard(run: RunDirectory) -> str:
+    """For a run whose command has gone. Its containers may go on without it."""
+    if run.volumes.is_dir():
+        from sympozium_cli.launch import leftovers
+        from sympozium_cli.launch.engine import Engine
+
+        try:
+            if leftovers.running(Engine(), run):
+                return "has lost its command, but its containers run: they hear this now"
+        except Ended as fault:
+            return f"is not running, or in containers that cannot be seen ({fault.message})"
+    return "is not running: it hears this when it is resumed"
 
 
 def open_question(ipc: Directory, call: str) -> Question:

@@ -31,7 +31,7 @@ def test_the_readme_runs_in_containers_with_and_without_the_command(tmp_path: Pa
     need_images("agent", "ipc-bridge", "model", "skill-shell")
     section = re.search(r"^## In containers\n+```sh\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
     assert section is not None
-    make, run, render, up = section[1].strip().splitlines()
+    make, run, render, up, down = section[1].strip().splitlines()
     assert make.startswith("make images")
     done = shell(run, ROOT, tmp_path)
     assert done.returncode == 0, done.stderr
@@ -43,4 +43,4 @@ def test_the_readme_runs_in_containers_with_and_without_the_command(tmp_path: Pa
         assert done.returncode == 0, done.stdout + done.stderr
         assert re.search(r"agent-1\s+\| \S", done.stdout)
     finally:
-        shell("docker compose down --volumes", tmp_path, tmp_path)
+        assert shell(down, tmp_path, tmp_path).returncode == 0

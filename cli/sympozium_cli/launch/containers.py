@@ -90,8 +90,18 @@ class Containers:
         self._created[name] = identity
         life = Container(name, identity, self)
         output = self._held.run.log_of(name)
-        await self._in_thread(lambda: self._begin(life, output))
+        try:
+            await self._in_thread(lambda: self._begin(life, output))
+        except Ended as fault:
+            raise self._of_sandbox(fault, self._services[name]) from None
         return life
+
+    @staticmethod
+    def _of_sandbox(fault: Ended, service: Service) -> Ended:
+        if not service.runtime:
+            return fault
+        why = f"{service.name} did not start in the sandbox {service.runtime}, which a policy demands"
+        return Ended(fault.reason, f"{why}: {fault.message}")
 
     async def sweep(self) -> int:
         """A container takes all that was in it along."""

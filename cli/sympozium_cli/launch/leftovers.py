@@ -48,6 +48,12 @@ def _gone(engine: Engine, client: APIClient, identity: str, removal: Callable[[A
             raise
 
 
+def running(engine: Engine, run: RunDirectory) -> bool:
+    """Does a container of this run still work, whoever started it? Raises Ended."""
+    wanted = [f"{DIRECTORY_LABEL}={run.path}"]
+    return bool(engine.ask(lambda client: client.containers(filters={"label": wanted})))
+
+
 def abandoned(engine: Engine) -> Iterator[tuple[str, RunDirectory]]:
     """Runs that have something in the engine, and no launcher."""
     listed = engine.ask(
