@@ -133,6 +133,7 @@ def test_a_run_whose_launcher_was_killed_goes_on_without_its_old_containers(
     launcher.wait()
     old = {one.id for one in containers.all()}
     assert len(old) == 4
+    assert "its containers run: they hear this now" in spoken_to(play)
     resumed = play.start([str(SYMPOZIUM), "resume", str(play.directory)])
     soon(lambda: {one.id for one in containers.all()} - old, "new containers are there")
     assert old.isdisjoint(one.id for one in containers.all())
@@ -165,6 +166,12 @@ def test_prune_removes_what_a_killed_launcher_left_and_nothing_of_a_run_that_liv
     (other.workspace / "go").touch()
     assert living.wait(60) == 0
     assert name_of(other) not in prune(play).stderr
+
+
+def spoken_to(play: Play) -> str:
+    """What a person is told who answers a question that is not there."""
+    words = [str(SYMPOZIUM), "deny", str(play.directory), "9-9"]
+    return subprocess.run(words, env=play.env(), capture_output=True, text=True, timeout=60, check=False).stderr
 
 
 def prune(play: Play) -> subprocess.CompletedProcess[str]:
