@@ -1,4 +1,4 @@
-"""What the scripted model plays: read, checked and carried in the RunSpec. Pure but for the one in the package."""
+"""What the scripted model plays: read, checked and carried in the RunSpec. Pure but for those in the package."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BUILT_IN: Final = "built-in script"
 
 
 def script_of(inline: Any, chosen: Chosen, flags: Flags) -> dict[str, Any]:
-    """The script of the flag, else of the instance's ``options.script``, else the one that is built in.
+    """The script of the flag, else of the instance's ``options.script``, else the built-in one for it.
 
     Raises Refused (InvalidScript).
     """
@@ -27,12 +27,14 @@ def script_of(inline: Any, chosen: Chosen, flags: Flags) -> dict[str, Any]:
         return _checked(_parse(*flags.script), Origin(flags.script[0]), "")
     if inline is not None:
         return _checked(inline, chosen.instance_origin, "spec.provider.options.script")
-    return _checked(_parse(BUILT_IN, default_script()), Origin(BUILT_IN), "")
+    built_in = default_script(remembers=chosen.instance.spec.memory.enabled)
+    return _checked(_parse(BUILT_IN, built_in), Origin(BUILT_IN), "")
 
 
-def default_script() -> str:
-    """What the scripted model plays when nothing else is said."""
-    return files("sympozium_controller").joinpath("default_script.yaml").read_text(encoding="utf-8")
+def default_script(*, remembers: bool = False) -> str:
+    """What the scripted model plays when nothing else is said: with a memory, it shows that."""
+    name = "memory_script.yaml" if remembers else "default_script.yaml"
+    return files("sympozium_controller").joinpath(name).read_text(encoding="utf-8")
 
 
 def _parse(file: str, text: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -14,6 +15,7 @@ from sympozium_controller.objects import SkillPack
 from sympozium_controller.outfit import outfit, secret_values, secrets_of
 from sympozium_controller.resolve import resolve
 from sympozium_protocol.exits import Reason
+from sympozium_protocol.messages.script import Script
 from sympozium_protocol.messages.spec import RunSpec
 
 Resolve = Callable[..., RunSpec]
@@ -59,6 +61,17 @@ def test_a_memory_that_is_not_enabled_has_neither_participant_nor_seeds(resolved
 
 def test_a_flag_gives_the_memory(resolved: Resolve) -> None:
     assert resolved(input="x", memory=True).participant("memory") is not None
+
+
+def tools_played(spec: RunSpec) -> set[str]:
+    assert spec.model is not None
+    return {call.tool for step in Script.model_validate_json(json.dumps(spec.model.script)).steps for call in step.call}
+
+
+def test_the_built_in_script_of_one_that_remembers_looks_there_and_asks_for_no_command(resolved: Resolve) -> None:
+    assert tools_played(resolved(input="x", memory=True)) == {"memory_search"}
+    assert tools_played(resolved(instance("memory: {enabled: true}"), RUN)) == {"memory_search"}
+    assert tools_played(resolved(input="x")) == {"execute_command"}
 
 
 def test_the_memory_alone_has_the_volume_that_outlives_the_run(packs: Mapping[str, SkillPack]) -> None:

@@ -69,6 +69,14 @@ def test_an_agent_asked_twice_remembers_and_a_person_can_take_it_back(play: Play
     assert FACT not in played(play, "three", "-f", objects, "--script", asks).out
 
 
+def test_the_built_in_script_says_what_is_remembered(play: Play) -> None:
+    assert asked_of_memory(play, "store", f"{FACT}; that is so", "--instance", "laptop").returncode == 0
+    run = play.run("--memory")
+    assert run.code == 0, run.err
+    assert "no model was asked" in run.out
+    assert FACT in run.out
+
+
 @pytest.mark.parametrize("rest", ["", " and so on" * 1000], ids=["short", "long"])
 def test_the_best_matches_of_the_input_are_in_the_prompt_marked_as_recollection(
     play: Play, tmp_path: Path, rest: str
