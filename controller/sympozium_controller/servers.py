@@ -35,6 +35,7 @@ PARTICIPANT_TIMEOUT: Final = 120.0
 _KEY: Final = re.compile(r"\$\{([^}]*)\}")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _PREFIX: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,31}")
+NAME_RULE: Final = "small letters, digits and -, at most 63, neither beginning nor ending with -"
 READABLE: Final = "the agent can read what stands here"
 INSTEAD: Final = "send it as a header of an MCPServer instead, as ${KEY} from the Secret of its secretRef"
 _CREDENTIAL_HEADERS: Final = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key"})
@@ -88,9 +89,13 @@ def _from_flag(text: str) -> MCPServer:
         words = shlex.split(target)
     except ValueError as error:
         raise _bad_flag(f"{name}: {str(error).lower()}") from None
-    if not equals or not words or not re.fullmatch(LABEL_PATTERN, name):
+    if not equals or not words:
         raise _bad_flag(f"{text!r} is not NAME=COMMAND or NAME=URL")
+    if not re.fullmatch(LABEL_PATTERN, name):
+        raise _bad_flag(f"{name!r} cannot be a server's name: {NAME_RULE}")
     url = len(words) == 1 and target.startswith(("http://", "https://"))
+    if not url and "://" in words[0]:
+        raise _bad_flag(f"{name}: {words[0]!r} is neither an http:// or https:// URL nor a command")
     if url and (found := secret_in_url(target)):
         raise _bad_flag(f"{name}: the URL holds {found}; {READABLE}: {INSTEAD}")
     said = {"transport": "http", "url": target} if url else {"transport": "stdio", "command": words}
