@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, strategies as st
 
 from sympozium_mcp.asking import defaults
+from sympozium_mcp.content import Answer
 from sympozium_mcp.items import Found, items, shares, within
 from sympozium_mcp.listing import MOST_ITEMS, MOST_PAGES, every_page
 from sympozium_mcp.secrets import Redactor
 from sympozium_mcp.wire import Meter
-from sympozium_protocol.messages import Call
+from sympozium_protocol.messages import Call, TextPart
 from sympozium_protocol.messages.servers import ServerSpec
 from sympozium_protocol.participant import Context, Result
 
@@ -155,3 +156,28 @@ def test_what_comes_faster_than_its_rate_waits_and_what_comes_slower_does_not(
         assert slept == [0.1, 0.2], "more than the burst counts as the burst"
 
     asyncio.run(flow())
+
+
+@pytest.mark.parametrize(
+    ("texts", "value", "shown"),
+    [
+        (["42"], {"result": 42}, "42"),
+        (["hello"], {"result": "hello"}, "hello"),
+        (['{"a": 1}'], {"a": 1}, '{"a": 1}'),
+        (["[1, 2]"], {"result": [1, 2]}, "[1, 2]"),
+        (["a", "2"], {"result": ["a", 2]}, "a2"),
+        (["42"], {"result": 43}, '42\n{"result": 43}'),
+        (["42"], {"answer": 42}, '42\n{"answer": 42}'),
+        (["done\n"], {"n": 1}, 'done\n{"n": 1}'),
+        ([], {"result": []}, '{"result": []}'),
+    ],
+)
+def test_structure_is_shown_only_when_the_text_does_not_say_it_and_then_on_a_line_of_its_own(
+    texts: list[str], value: Any, shown: str
+) -> None:
+    answer = Answer(cast("Context", None), Redactor())  # nothing here becomes a blob
+    for text in texts:
+        answer.text(text)
+    answer.structured(value)
+    assert "".join(part.text for part in answer.parts if isinstance(part, TextPart)) == shown
+    assert answer.details == {"structuredContent": value}

@@ -12,8 +12,9 @@ import pytest
 from sympozium_protocol.exits import Reason
 from sympozium_protocol.files import open_root
 from sympozium_protocol.messages import BlobPart, Reply
+from sympozium_protocol.messages.servers import ServerSpec
 from sympozium_protocol.unready import unready
-from tests.mcp.conftest import Bridge, text_of
+from tests.mcp.conftest import Bridge, free_port, text_of
 from tests.support.ipc import wait_for
 
 
@@ -78,7 +79,7 @@ def test_what_the_first_manifest_waits_for_is_said_until_it_is_there(bridge: Bri
             return words in unready(own) or None
 
     bridge.start(bridge.own("a"), bridge.raw("slow-start", required=True), wait=False)
-    wait_for(lambda: waits("MCP servers are not ready: b: it has not answered yet"), "the reason")
+    wait_for(lambda: waits("MCP server b: it has not answered yet"), "the reason")
     (bridge.marks / "begin").touch()
     bridge.manifest()
     wait_for(lambda: not bridge.has("mcp/unready") or None, "an end of the reason")
@@ -96,19 +97,43 @@ def test_a_required_server_that_cannot_be_started_ends_the_program_with_its_name
     bridge.start(bridge.own("a", command=("/nowhere/server",)), bridge.own("c"), wait=False)
     assert bridge.end() == Reason.ParticipantUnavailable
     (ended,) = bridge.events("ended")
-    assert ended["message"] == "MCP server a: /nowhere/server cannot be started: no such file or directory"
+    said = "MCP server a: /nowhere/server cannot be started: there is no file /nowhere/server where "
+    assert ended["message"] == said + "the MCP bridge runs"
     assert not bridge.has("mcp/tools/1.json")
 
 
 def test_a_required_server_that_never_comes_is_named_with_its_reason_before_the_agent_gives_up(bridge: Bridge) -> None:
-    bridge.start(
-        bridge.own("a"), bridge.raw("dies", required=True), bridge.raw("hangs", "c", required=True), wait=False
-    )
+    port = free_port()
+    away = ServerSpec(name="b", prefix="b_", transport="http", url=f"http://127.0.0.1:{port}/mcp")
+    bridge.start(bridge.own("a"), away, bridge.raw("hangs", "c", required=True), wait=False)
     assert bridge.end() == Reason.ParticipantUnavailable
     (ended,) = bridge.events("ended")
-    assert "b: it ended with code 3: cannot read the configuration" in ended["message"]
-    assert "c: it has not answered yet" in ended["message"]
-    assert "a:" not in ended["message"].removeprefix("MCP servers were not ready within 25 s")
+    reached = f"it cannot be reached: nothing listens at 127.0.0.1:{port} where the MCP bridge runs"
+    assert ended["message"] == f"MCP server b: {reached}; MCP server c: it has not answered yet (waited 25 s)"
+
+
+def test_a_required_server_that_ends_by_itself_three_times_before_a_word_is_not_waited_for(bridge: Bridge) -> None:
+    bridge.start(bridge.raw("hangs", "c", required=True), bridge.raw("dies", required=True), wait=False)
+    assert bridge.end() == Reason.ParticipantUnavailable
+    (ended,) = bridge.events("ended")
+    assert ended["message"] == "MCP server b: it ended with code 3: cannot read the configuration"
+    assert len(bridge.events("server lost")) == 3
+
+
+def test_a_program_that_is_nowhere_on_the_path_is_missed_where_the_bridge_runs(bridge: Bridge) -> None:
+    bridge.start(bridge.own("a", command=("no-such-program-anywhere",)), wait=False)
+    assert bridge.end() == Reason.ParticipantUnavailable
+    said = "there is no program no-such-program-anywhere where the MCP bridge runs"
+    assert bridge.events("ended")[0]["message"].endswith(f"no-such-program-anywhere cannot be started: {said}")
+
+
+def test_a_program_whose_interpreter_is_missing_is_not_said_to_be_missing_itself(bridge: Bridge) -> None:
+    program = bridge.base / "server"
+    program.write_text("#!/nowhere/python\n")
+    program.chmod(0o755)
+    bridge.start(bridge.own("a", command=(str(program),)), wait=False)
+    assert bridge.end() == Reason.ParticipantUnavailable
+    assert "its interpreter is not where the MCP bridge runs" in bridge.events("ended")[0]["message"]
 
 
 def test_a_server_that_dies_of_the_newer_handshake_is_met_with_the_older(bridge: Bridge) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
@@ -34,6 +35,8 @@ class Connection:
         self.wire = Wire(access.server.name)
         self.hopeless = False
         """Cannot another one be made either?"""
+        self.stillborn = False
+        """Did its process end by itself before it had said a word of MCP?"""
         self._access = access
         self._redactor = redactor
         self._fault = ""
@@ -97,16 +100,26 @@ class Connection:
             if not hurried and self.wire.ended.is_set() and not self.wire.why:
                 await process.settle()
                 self.fault = process.end_in_words()
+                self.stillborn = process.ended and not self.wire.spoke
             await process.stop(hurried=hurried)
 
     async def _spawned(self, started: Started | None) -> ServerProcess:
         try:
             return await (started or ServerProcess.spawn(self._access, self._redactor.text))
         except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            self.fault = f"{self._access.server.command[0]} cannot be started: {why.lower()}"
+            self.fault = f"{self._access.server.command[0]} cannot be started: {not_started(self._access, error)}"
             self.hopeless = isinstance(error, FileNotFoundError | PermissionError | NotADirectoryError | ValueError)
             raise
+
+
+def not_started(access: Access, error: OSError | ValueError) -> str:
+    """Why its command cannot be started. What is missing may well be there where the run was asked for."""
+    program = access.server.command[0]
+    if isinstance(error, FileNotFoundError):
+        if shutil.which(program, path=access.env.get("PATH")):
+            return "what its first line names as its interpreter is not where the MCP bridge runs"
+        return f"there is no {'file' if '/' in program else 'program'} {program} where the MCP bridge runs"
+    return ((error.strerror if isinstance(error, OSError) else "") or str(error)).lower()
 
 
 def words(error: BaseException, redactor: Redactor) -> str:

@@ -76,8 +76,9 @@ class Answer:
         else:
             if len(text) <= INLINE:
                 self.details["structuredContent"] = value
-        if not any(_says(said, value) for said in self._said):
-            self.text(text)
+        if not _says(self._said, value):
+            apart = bool(self.parts) and isinstance(self.parts[-1], TextPart) and not self.parts[-1].text.endswith("\n")
+            self.text(f"\n{text}" if apart else text)  # parts may be shown without anything between them
 
     def text(self, text: str) -> None:
         """A text; one that has no room is kept whole in a blob, and its head is shown."""
@@ -111,9 +112,21 @@ def _link(link: types.ResourceLink) -> str:
     return f"[resource {link.uri}: {said}]"
 
 
-def _says(text: str, value: Any) -> bool:
-    """Is ``text`` the JSON of ``value``, or what a server wrapped to make an object of it?"""
+def _says(texts: list[str], value: Any) -> bool:
+    """Do the texts say ``value`` already: as JSON, or as what a server wrapped to make an object of it?"""
+    if any(_same(text, value) for text in texts):
+        return True
+    if not isinstance(value, dict) or value.keys() != {"result"}:
+        return False
+    result = value["result"]
+    if isinstance(result, list) and len(result) == len(texts) > 0:  # one text an item
+        return all(map(_same, texts, result))
+    return any(_same(text, result) for text in texts)
+
+
+def _same(text: str, value: Any) -> bool:
+    """Is ``text`` the value itself, or the JSON of it?"""
     try:
-        return bool(value == {"result": text} or json.loads(text) == value)
+        return bool(text == value or json.loads(text) == value)
     except (ValueError, RecursionError):
         return False

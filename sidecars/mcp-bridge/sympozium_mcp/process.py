@@ -113,6 +113,11 @@ class ServerProcess:
             if transport is not None:  # a descendant that left the group may hold the pipes for ever
                 transport.close()
 
+    @property
+    def ended(self) -> bool:
+        """Is it over? Known when it has settled."""
+        return self._process.returncode is not None
+
     def end_in_words(self) -> str:
         """How it ended, and the last that it said: no secret in it."""
         code = self._process.returncode

@@ -152,12 +152,12 @@ async def ready(servers: Sequence[Server], ends: float, say: Callable[[str], Non
         for server in missing:
             if server.hopeless:
                 raise Ended(Reason.ParticipantUnavailable, f"MCP server {server.name}: {server.hopeless}")
-        why = "; ".join(f"{server.name}: {server.why}" for server in missing)
+        why = "; ".join(f"MCP server {server.name}: {server.why}" for server in missing)
         if time.monotonic() >= ends:
-            raise Ended(Reason.ParticipantUnavailable, f"MCP servers were not ready within {READY_WITHIN:g} s: {why}")
+            raise Ended(Reason.ParticipantUnavailable, f"{why} (waited {READY_WITHIN:g} s)")
         if why != said:
             said = why
-            say(f"MCP servers are not ready: {why}")
+            say(why)
         await _first_ready(missing)
 
 

@@ -32,6 +32,9 @@ FIRST_PAUSE: Final = 0.25
 LONGEST_PAUSE: Final = 30.0
 """Seconds before a server is started again, doubled each time, and shortened by chance so that several do not start
 at once."""
+MOST_STILLBORN: Final = 3
+"""Lives in a row of a server that was never there, each over before it said a word, until waiting for it is given up:
+with both handshakes, and one of them twice."""
 STEADY: Final = 30.0
 """Seconds after which a connection counts as good, and the next pause is the first again."""
 
@@ -82,7 +85,7 @@ class Server:
 
     async def run(self, started: Started | None = None) -> None:
         """Until cancelled. ``started``: its first process, which may be under way already."""
-        pause = FIRST_PAUSE
+        pause, stillborn = FIRST_PAUSE, 0
         while True:
             began = time.monotonic()
             connection = Connection(self._access, self._redactor)
@@ -93,7 +96,8 @@ class Server:
                 connection.fault = connection.fault or words(error, self._redactor)
             started = None
             self.why = connection.fault or ENDED
-            self.hopeless = self.why if connection.hopeless else ""
+            stillborn = stillborn + 1 if connection.stillborn and not self.ready.is_set() else 0
+            self.hopeless = self.why if connection.hopeless or stillborn >= MOST_STILLBORN else ""
             if time.monotonic() - began > STEADY:
                 pause = FIRST_PAUSE
             delay = pause * random.uniform(0.5, 1.0)  # noqa: S311  no secret depends on it

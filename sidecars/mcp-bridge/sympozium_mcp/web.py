@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 from urllib.parse import parse_qs
@@ -36,6 +36,8 @@ MOST_REDIRECTS: Final = 5
 """Redirects of one request that are followed, all at the server's own origin."""
 _REDIRECTS: Final = "sympozium.redirects"
 """Where a request says how many redirects led to it: the next one takes it over."""
+
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 GETS_A_SECOND: Final = 2.0
 GETS_AT_ONCE: Final = 20.0
@@ -128,7 +130,7 @@ class Guarded(httpx2.AsyncBaseTransport):
         try:
             response = await self._bounded(await self._inner.handle_async_request(request))
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
-            why = f"it cannot be reached: {error or type(error).__name__}"
+            why = f"it cannot be reached: {_unreached(request.url, error)}"
             self._wire.end(why)
             return _error(request_id, INTERNAL_ERROR, why, UNREACHABLE)
         except _Refused as refused:
@@ -186,6 +188,29 @@ class _Metered(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+
+def _unreached(url: httpx2.URL, error: httpx2.TransportError) -> str:
+    """Why: an address of this host means the one where the bridge runs, which may be a container."""
+    refused = any(isinstance(cause, ConnectionRefusedError) for cause in _causes(error))
+    if not refused or _proxied(url):
+        return str(error) or type(error).__name__
+    port = url.port or (443 if url.scheme == "https" else 80)
+    where = " where the MCP bridge runs" if url.host in _LOOPBACK else ""
+    return f"nothing listens at {url.host}:{port}{where}"
+
+
+def _proxied(url: httpx2.URL) -> bool:
+    return not proxy_bypass(url.host) and url.scheme in getproxies()
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, and what led to it."""
+    while error is not None:
+        yield error
+        if isinstance(error, BaseExceptionGroup):
+            yield from error.exceptions
+        error = error.__cause__ or error.__context__
 
 
 def _sent(request: httpx2.Request) -> dict[str, Any] | None:

@@ -59,6 +59,8 @@ class Wire:
         self.server = server
         self.ended = asyncio.Event()
         self.why = ""
+        self.spoke = False
+        """Has a message of MCP come over it?"""
         self.meter = Meter()
         self._declines = Window(DECLINES, DECLINES_EVERY)
 
@@ -77,6 +79,7 @@ class Wire:
         await self.meter.take()
         if not isinstance(item, SessionMessage):
             return
+        self.spoke = True
         message = item.message
         if isinstance(message, types.JSONRPCRequest) and message.method in ("sampling/createMessage", "roots/list"):
             self.declined(message.method)
