@@ -26,6 +26,7 @@ from sympozium_controller.flags import Flags
 from sympozium_protocol import clock
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.files import FileFault, digest
+from sympozium_protocol.ids import is_id
 from sympozium_protocol.process import read_run
 
 
@@ -53,12 +54,13 @@ def start(wanted: Wanted) -> int:
         raise Ended(Reason.Usage, "command line: --dir: is empty")
     approve = effective(wanted.flags.approve)
     now = time.time()
-    run_id = new_run_id(now)
+    directory = _directory(wanted.directory, now)
+    run_id = _run_id(directory, now)
     prepared = _prepared(wanted, approve, run_id, clock.utc(now))
     if wanted.dry_run:
         print_json(prepared.spec.model_dump(mode="json", by_alias=True, exclude_none=True))
         return 0
-    run = RunDirectory(Path(os.path.realpath(wanted.directory or runs_root() / run_id)))
+    run = RunDirectory(directory)
     saved = replace(prepared.saved, on=wanted.on)
     platform = platform_of(saved.pod, run, prepared.spec, wanted.on)
     with _new(run):
@@ -68,6 +70,16 @@ def start(wanted: Wanted) -> int:
     wishes = Wishes(approve, wanted.output, wanted.quiet)
     held = Held(run, prepared.values, lock)
     return attend(held, prepared.spec, platform, wishes, standard_error(quiet=wanted.quiet))
+
+
+def _directory(said: str | None, now: float) -> Path:
+    return Path(os.path.realpath(said or runs_root() / new_run_id(now)))
+
+
+def _run_id(directory: Path, now: float) -> str:
+    """A run below the default place has one name: memory, logs and lists all say that of its directory."""
+    below = directory.parent == Path(os.path.realpath(runs_root()))
+    return directory.name if below and is_id(directory.name) else new_run_id(now)
 
 
 def _prepared(wanted: Wanted, approve: Approve, run_id: str, now: str) -> Prepared:

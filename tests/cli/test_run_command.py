@@ -51,6 +51,25 @@ def test_a_run_goes_below_the_state_directory_and_is_listed(installation):
     assert json.loads(installation("runs", "list", "--output", "json").stdout)["reason"] == "Completed"
 
 
+def test_a_directory_that_is_named_below_the_default_place_names_the_run(installation):
+    named = installation.state / "sympozium/runs/web-1"
+    assert installation("run", "hi", "-f", str(installation.objects), "--dir", str(named)).returncode == 0
+    assert json.loads((named / "ipc/run/run.json").read_text())["run"] == "web-1"
+    odd = named.with_name("No.Id")
+    assert installation("run", "hi", "-f", str(installation.objects), "--dir", str(odd)).returncode == 0
+    assert json.loads((odd / "ipc/run/run.json").read_text())["run"] != odd.name
+
+
+def test_the_list_is_in_order_of_time_and_its_columns_stand_below_each_other(installation):
+    for name in ("web-first", "a-rather-long-name-of-a-run", "b"):
+        place = installation.state / "sympozium/runs" / name
+        assert installation("run", "count", "-f", str(installation.objects), "--dir", str(place)).returncode == 0
+    lines = installation("runs", "list").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["web-first", "a-rather-long-name-of-a-run", "b"]
+    assert len({line.index("Completed") for line in lines}) == 1
+    assert [line.split()[3:] for line in lines] == [["tester", "count"]] * 3
+
+
 def test_input_may_come_from_standard_input(installation):
     command = installation.command("run", "-", "-f", str(installation.objects), "--dir", str(installation.directory))
     subprocess.run(

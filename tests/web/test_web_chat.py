@@ -56,6 +56,8 @@ def test_a_request_is_a_run_that_the_command_shows(shared: Web) -> None:
     name = found.headers["x-sympozium-run"]
     assert name in [path.name for path in shared.runs]
     assert found.json()["id"] == f"chatcmpl-{name}"
+    spec = json.loads((shared.path / "state/sympozium/runs" / name / "ipc/run/run.json").read_text())
+    assert spec["run"] == name, "memory entries name it so"
 
 
 def test_what_was_said_before_is_told_as_a_record_that_no_text_in_it_can_end(client: openai.OpenAI) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from sympozium_cli.rundir import ENDED_FILE, RunDirectory, find, runs_root
 from sympozium_cli.terminal import Terminal, one_line, visible
 from sympozium_protocol import layout
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.files import Directory, FileFault
+
+WIDEST: Final = 40
+"""Characters that one column makes room for in all lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +31,12 @@ class Record:
 
 
 def records() -> Iterator[Record]:
-    """The runs below the default place, the oldest first."""
+    """The runs below the default place, the oldest first, whatever they are called."""
     root = runs_root()
-    names = sorted(path.name for path in root.iterdir()) if root.is_dir() else []
-    for name in names:
-        run = RunDirectory(root / name)
-        spec = _json(run, layout.RUN, layout.RUN_FILE)
-        if spec:
-            yield _record(run, spec)
+    runs = map(RunDirectory, root.iterdir()) if root.is_dir() else ()
+    found = [(run, spec) for run in runs if (spec := _json(run, layout.RUN, layout.RUN_FILE))]
+    for run, spec in sorted(found, key=lambda pair: (str(pair[1].get("created", "")), pair[0].name)):
+        yield _record(run, spec)
 
 
 def _record(run: RunDirectory, spec: dict[str, Any]) -> Record:
@@ -82,10 +83,29 @@ def print_list(output: str) -> None:
         for record in records():
             sys.stdout.write(json.dumps(asdict(record), ensure_ascii=sys.stdout.isatty()) + "\n")
         return
-    for record in records():
-        state = record.reason or record.phase
-        start = one_line(record.input, 60)
-        sys.stdout.write(f"{record.name}  {visible(record.created[:19])}  {state:<16}  {start}\n")
+    rows = [_row(record) for record in records()]
+    if rows and sys.stdout.isatty():
+        rows.insert(0, ("RUN", "CREATED", "STATE", "AGENT", "INPUT"))
+    for line in _columns(rows):
+        sys.stdout.write(line + "\n")
+
+
+def _row(record: Record) -> tuple[str, ...]:
+    state = record.reason or record.phase
+    return (
+        visible(record.name),
+        visible(record.created[:19]),
+        state,
+        one_line(record.agent, 40),
+        one_line(record.input, 60),
+    )
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Each column as wide as what is in it, up to WIDEST: what is longer is whole, and pushes its own line only."""
+    widths = [min(WIDEST, max(map(len, column))) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def show(name: str, output: str) -> None:
