@@ -35,8 +35,9 @@ def main(root: Path) -> None:
                 shutil.rmtree(path)
             else:
                 path.unlink()
-    for module in stdlib.rglob("*.py"):
-        module.chmod(0o644)  # some are scripts as well; here nothing starts them
+    for file in stdlib.rglob("*"):
+        if file.is_file() and ".so" not in file.name:
+            file.chmod(0o644)  # some are scripts as well; here nothing starts them
     compileall.compile_dir(stdlib, quiet=2, stripdir=str(root), invalidation_mode=UNCHECKED)
 
 
