@@ -139,6 +139,7 @@ class _Attendance:
     def _interrupt(self) -> None:
         self._interrupts += 1
         if self._interrupts > 1:
+            self._terminal.always("")  # the terminal has just shown ^C
             self._stop_hard()
             return
         self._terminal.always("cancelling; once more to stop at once")

@@ -190,6 +190,7 @@ class AtTerminal:
     def _line(self, line: str) -> None:
         found = decision_of(line)
         if found is None:
+            self._terminal.always("y or n decides; words after it are the reason")
             self._prompt()
         else:
             self._answer(allow=found[0], reason=found[1])

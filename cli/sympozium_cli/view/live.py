@@ -69,6 +69,7 @@ class Live:
     def _take(self, event: Event) -> None:
         if isinstance(event, Judged):
             self._answerer.settled(event.verdict)
-        self._presenter.show(event)
+        if not (isinstance(event, Asked) and self._answerer.asking):  # its own prompt will show it whole
+            self._presenter.show(event)
         if isinstance(event, Asked):
             self._answerer.ask(event.question)

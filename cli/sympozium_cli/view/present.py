@@ -128,8 +128,14 @@ class Presenter:
         if not asked and verdict.decision == "allow":
             return
         word = "allowed" if verdict.decision == "allow" else "denied"
-        line = f"{'!' if word == 'denied' else '·'} {verdict.id} {word} by {visible(verdict.by)}: "
+        line = f"{'!' if word == 'denied' else '·'} {verdict.id} {word} by {_by(verdict.by)}: "
         self.terminal.line(self.terminal.style(line, "yellow") + one_line(verdict.reason, WIDTH))
+
+
+def _by(who: str) -> str:
+    """Who a verdict names, for a person: a flag that answered beforehand is no person."""
+    name = visible(who.removeprefix("person:"))
+    return f"--{name}" if name in ("approve all", "approve none") else name
 
 
 def question_text(question: Question) -> str:

@@ -15,8 +15,8 @@ from sympozium_web.settings import KEEP, MAX_BODY, MAX_RUNS, Settings
 
 TOKEN = "SYMPOZIUM_WEB_TOKEN"  # noqa: S105  the variable's name
 EPILOG = f"""Every request but GET /healthz must present the token: Authorization: Bearer TOKEN. Without
---token-file and {TOKEN} one is made, and said once on standard error. Exit codes: 0 told to stop,
-10-19 the documents or options cannot be used (as of sympozium run)."""
+--token-file and {TOKEN} one is made, and said once on standard error when the server listens.
+Exit codes: 0 told to stop, 10-19 the documents or options cannot be used (as of sympozium run)."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -72,9 +72,11 @@ def _port(text: str) -> int:
 def settings_of(words: list[str]) -> Settings:
     """Raises Ended (Usage); exits on wrong options."""
     said = _parser().parse_args(words)
+    token = _token(said.token_file)
     return Settings(
         files=tuple(said.file),
-        token=_token(said.token_file),
+        token=token or secrets.token_urlsafe(32),
+        token_made=not token,
         instance=said.instance,
         host=said.host,
         port=said.port,
@@ -89,6 +91,7 @@ def settings_of(words: list[str]) -> Settings:
 
 
 def _token(file: Path | None) -> str:
+    """The bearer token that was given; empty when none was. Raises Ended (Usage)."""
     try:
         token = file.read_text(encoding="utf-8").strip() if file else os.environ.get(TOKEN, "")
     except (OSError, UnicodeDecodeError) as error:
@@ -97,9 +100,6 @@ def _token(file: Path | None) -> str:
         raise Ended(Reason.Usage, f"{file}: is empty")
     if token and not (token.isascii() and token.isprintable() and " " not in token):
         raise Ended(Reason.Usage, f"{file or TOKEN}: a token has printable ASCII characters without blanks")
-    if not token:
-        token = secrets.token_urlsafe(32)
-        sys.stderr.write(f"token: {token}\n")
     return token
 
 

@@ -23,6 +23,8 @@ from sympozium_web.settings import Settings
 from sympozium_web.skilltools import SkillTool
 from sympozium_web.tools import Noticed, Tools
 
+THERE = "there are /v1/chat/completions, /v1/models, /mcp and /healthz"
+
 
 def make(
     settings: Settings, agents: Mapping[str, Agent], skills: Sequence[SkillTool], runs: Runs, scratch: Path, now: int
@@ -55,7 +57,8 @@ async def _refusal(request: Request, refused: Exception) -> Response:
     assert isinstance(refused, HTTPException)
     asked = f"{request.method[:20]} {request.url.path[:100]}"
     code = "request_too_large" if refused.status_code == 413 else None
-    said = error(f"{asked}: {refused.detail}", "invalid_request_error", code=code)
+    there = f" ({THERE})" if refused.status_code == 404 and refused.detail == "Not Found" else ""
+    said = error(f"{asked}: {refused.detail}{there}", "invalid_request_error", code=code)
     return JSONResponse(said, refused.status_code, refused.headers)
 
 

@@ -102,4 +102,6 @@ def _say(settings: Settings, listening: socket.socket, names: list[str]) -> None
     port = listening.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     sys.stderr.write(f"serving {', '.join(names)} at http://{host}:{port}/v1 and /mcp\n")
+    if settings.token_made:
+        sys.stderr.write(f"token: {settings.token}\n(clients present it: Authorization: Bearer TOKEN)\n")
     sys.stderr.flush()

@@ -20,6 +20,8 @@ class Settings:
 
     files: tuple[str, ...]
     token: str
+    token_made: bool = False
+    """Was it made here, and so has to be said once?"""
     instance: str = ""
     host: str = "127.0.0.1"
     port: int = 8080
