@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from sympozium_memory.faults import BadInput, CannotUse
+from sympozium_memory.faults import BadInput, CannotUse, Taken
 from sympozium_memory.store import Memory
 
 
@@ -189,7 +189,7 @@ def test_a_backup_is_a_consistent_copy_while_the_memory_is_in_use(memory: Memory
 def test_a_backup_replaces_nothing(memory: Memory, tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
     copy.write_bytes(b"precious")
-    with pytest.raises(CannotUse, match="replaces nothing"):
+    with pytest.raises(Taken, match="nothing is replaced"):
         memory.backup(copy)
     assert copy.read_bytes() == b"precious"
     with pytest.raises(CannotUse):
