@@ -14,6 +14,7 @@ from tests.packs.test_pack_github_gitops import FILE, TOKEN, VALUES
 from tests.packs.test_pack_observability import LOKI, PROMETHEUS
 from tests.pod.play import SYMPOZIUM, Run
 from tests.support.canned import canned
+from tests.support.engine import cannot, need_images
 from tests.support.forge import forge
 
 PROGRAMS = ("sympozium/agent:dev", "sympozium/ipc-bridge:dev", "sympozium/model:dev")
@@ -22,17 +23,15 @@ PROGRAMS = ("sympozium/agent:dev", "sympozium/ipc-bridge:dev", "sympozium/model:
 @pytest.fixture(scope="module")
 def host() -> str:
     """The address at which containers reach servers of this machine."""
-    found = docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
-    if not found:
-        pytest.skip("no docker engine answers on this machine")
-    return found
+    need_images()
+    return docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
 
 
 def play(pack: str, path: Path, put: dict[str, str] | None = None, *, skill: str = "") -> Run:
     """The example of ``pack`` in containers; skipped where an image is not built."""
     for image in (*PROGRAMS, image_of(skill or pack)):
         if not docker("image", "inspect", image):
-            pytest.skip(f"the image {image} is not built: docker buildx bake all")
+            cannot(f"the image {image} is not built: docker buildx bake all")
     named = {name: os.environ[name] for name in ("DOCKER_HOST", "DOCKER_CONFIG") if name in os.environ}
     run = play_example(pack, path, put, on="compose", **named)
     assert run.code == 0, run.err + run.out

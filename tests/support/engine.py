@@ -28,13 +28,14 @@ def docker(*words: str) -> str | None:
 def need_images(*names: str) -> None:
     """Skip, or fail where an engine is required, unless it answers and has these images."""
     if docker("version", "--format", "{{.Server.Version}}") is None:
-        _cannot("no container engine answers on this machine (make engine)")
+        cannot("no container engine answers on this machine (make engine)")
     for name in names:
         if docker("image", "inspect", "--format", "{{.Id}}", f"sympozium/{name}:{TAG}") is None:
-            _cannot(f"the image {name} is not built (make images)")
+            cannot(f"the image {name} is not built (make images)")
 
 
-def _cannot(why: str) -> None:
+def cannot(why: str) -> None:
+    """Skip for this reason, or fail where an engine is required."""
     if os.environ.get(REQUIRED) == "required":
         pytest.fail(why)
     pytest.skip(why)

@@ -43,7 +43,7 @@ def _each(engine: Engine, found: list[dict[str, Any]], removal: Callable[[APICli
 def _gone(engine: Engine, client: APIClient, identity: str, removal: Callable[[APIClient, str], None]) -> None:
     try:
         removal(client, identity)
-    except Exception as error:
+    except Exception as error:  # the library has no one word for what is gone; all else goes on
         if not engine.gone(error):
             raise
 
