@@ -107,19 +107,26 @@ def _skill(skill: Skill, objects: Objects, chosen: Chosen) -> SkillOutfit:
     return SkillOutfit(
         image=sidecar.image or SHELL_IMAGE,
         params=tuple(skill.params.items()),
-        secrets=_skill_secrets(skill, sidecar.secret_ref, objects, chosen) if sidecar.secret_ref else (),
+        secrets=_skill_secrets(skill, sidecar.secret_ref, objects, chosen),
         resources=_resources(sidecar.resources),
         egress=sidecar.egress,
         files=PackFiles(skill.pack.name, pack_files(skill.pack)),
     )
 
 
-def _skill_secrets(skill: Skill, name: str, objects: Objects, chosen: Chosen) -> tuple[SecretEnv, ...]:
-    where = "spec.sidecar.secretRef" if skill.origin == objects.origin(skill.pack) else "sidecar.secretRef"
+def _skill_secrets(skill: Skill, of_pack: str, objects: Objects, chosen: Chosen) -> tuple[SecretEnv, ...]:
+    """Variables of the Secret that the instance gives this skill, or else of the one that the pack names."""
+    config = chosen.instance.spec.skill_config.get(skill.pack.name)
+    if config and config.secret_ref:
+        name, origin, where = config.secret_ref, chosen.instance_origin, f"spec.skillConfig.{skill.pack.name}.secretRef"
+    elif of_pack:
+        own = skill.origin == objects.origin(skill.pack)
+        name, origin, where = of_pack, skill.origin, "spec.sidecar.secretRef" if own else "sidecar.secretRef"
+    else:
+        return ()
     secret = objects.get(Secret, name, chosen.namespace)
     if secret is None:
-        why = f"there is no Secret {name} in these documents"
-        raise Refused(Reason.MissingReference, skill.origin, where, why)
+        raise Refused(Reason.MissingReference, origin, where, f"there is no Secret {name} in these documents")
     for key in secret.names():
         _check_variable(key, objects.origin(secret))
     return tuple(SecretEnv(key, name, key) for key in secret.names())

@@ -100,10 +100,14 @@ def _variable(name: str) -> str:
 
 
 def _check_config(chosen: Chosen, found: Mapping[str, Skill]) -> None:
-    for name in chosen.instance.spec.skill_config:
+    for name, config in chosen.instance.spec.skill_config.items():
+        where = f"spec.skillConfig.{name}"
         if name not in found:
             why = "the instance has no such skill"
-            raise Refused(Reason.MissingReference, chosen.instance_origin, f"spec.skillConfig.{name}", why)
+            raise Refused(Reason.MissingReference, chosen.instance_origin, where, why)
+        if config.secret_ref and found[name].pack.spec.sidecar is None:
+            why = f"the skill {name} has no sidecar, so no program that a Secret could be given to"
+            raise Refused(Reason.InvalidDocument, chosen.instance_origin, f"{where}.secretRef", why)
 
 
 def skill_participant(skill: Skill) -> ParticipantSpec:

@@ -137,6 +137,29 @@ def test_a_key_is_a_file_of_the_one_service_that_needs_it_and_never_a_variable(
     assert not [name for one in held.services for name, _ in one.environment if "KEY" in name]
 
 
+def test_two_skills_with_different_secrets_of_one_name_are_asked_for_two_files(
+    packs: Mapping[str, SkillPack],
+) -> None:
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {{name: {0}}}\nstringData: {{kubeconfig: of-{0}}}\n---\n"
+    text = f"""{secret.format("narrow")}{secret.format("wide")}
+apiVersion: sympozium.ai/v1alpha1
+kind: SympoziumInstance
+metadata: {{name: i}}
+spec:
+  provider: {{name: scripted}}
+  skills: [k8s-ops, llmfit, shell]
+  skillConfig: {{k8s-ops: {{secretRef: narrow}}, llmfit: {{secretRef: wide}}}}
+"""
+    value = document(made(INSIDE, packs, Flags(input="x"), parse([("i.yaml", text)])))
+    found = {name: one["secrets"][0] for name, one in value["services"].items() if one.get("secrets")}
+    assert {one["target"] for one in found.values()} == {"/run/secrets/kubeconfig"}
+    named = {name: value["secrets"][one["source"]]["file"].split(":")[0] for name, one in found.items()}
+    assert named == {
+        "k8s-ops": "${k8s_ops_kubeconfig_FILE",
+        "llmfit": "${llmfit_kubeconfig_FILE",
+    }
+
+
 def test_a_sandbox_is_the_runtime_that_the_policy_names(packs: Mapping[str, SkillPack]) -> None:
     plain = made(INSIDE, packs, Flags(input="x", policy="restrictive"))
     assert {one.runtime for one in plain.services if one.name != "volumes"} == {"runsc"}

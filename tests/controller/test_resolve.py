@@ -257,6 +257,8 @@ def test_nobody_to_ask_is_said(resolved: Resolve) -> None:
          Reason.InvalidDocument, "spec.skills.0.params.x", "it has cluster"),
         ([instance("{provider: {name: scripted}, skillConfig: {helm: {}}}"), ASKED], {}, Reason.MissingReference,
          "spec.skillConfig.helm", "no such skill"),
+        ([instance("{provider: {name: scripted}, skills: [code-review], skillConfig: {code-review: {secretRef: s}}}"),
+          ASKED], {}, Reason.InvalidDocument, "spec.skillConfig.code-review.secretRef", "has no sidecar"),
         ([], {"skills": ("model",), "input": "x"}, Reason.InvalidPack, "--skill", "the pod has its own"),
         ([], {"skills": ("bridge",), "input": "x"}, Reason.InvalidPack, "--skill", "the pod has its own"),
         ([skill("own", "{sidecar: {tools: [{name: read_file, argv: [cat]}]}}")], {"skills": ("own",), "input": "x"},
@@ -344,4 +346,24 @@ def test_a_secret_that_is_not_there_is_named(packs: Mapping[str, SkillPack]) -> 
     objects = parse([("p.yaml", skill("own", "{sidecar: {commands: [ls], secretRef: s}}"))])
     with pytest.raises(Refused, match=r"p\.yaml: spec\.sidecar\.secretRef: there is no Secret s") as found:
         outfit(objects, packs, Flags(input="x", skills=("own",)))
+    assert found.value.reason is Reason.MissingReference
+
+
+GIVEN = instance("{provider: {name: scripted}, skills: [own], skillConfig: {own: {secretRef: given}}}")
+
+
+def test_an_instance_gives_a_skill_another_secret_than_its_pack_names(packs: Mapping[str, SkillPack]) -> None:
+    given = SECRET.replace("name: s", "name: given").replace("apiKey", "kubeconfig")
+    for sidecar in ("{commands: [ls], secretRef: s}", "{commands: [ls]}"):
+        pack = skill("own", f"{{sidecar: {sidecar}}}")
+        objects = parse([("i.yaml", GIVEN), ("p.yaml", pack), ("s.yaml", SECRET), ("g.yaml", given)])
+        found = outfit(objects, packs, Flags(input="x")).skills["own"].secrets
+        assert [(one.variable, one.secret, one.key) for one in found] == [("kubeconfig", "given", "kubeconfig")]
+
+
+def test_a_secret_that_an_instance_gives_and_that_is_not_there_is_named(packs: Mapping[str, SkillPack]) -> None:
+    pack = skill("own", "{sidecar: {commands: [ls], secretRef: s}}")
+    objects = parse([("i.yaml", GIVEN), ("p.yaml", pack), ("s.yaml", SECRET)])
+    with pytest.raises(Refused, match=r"i\.yaml: spec\.skillConfig\.own\.secretRef: there is no Secret given") as found:
+        outfit(objects, packs, Flags(input="x"))
     assert found.value.reason is Reason.MissingReference

@@ -39,15 +39,24 @@ def went_well(run: Run) -> None:
 
 
 def play_example(
-    pack: str, path: Path, put: Mapping[str, str] | None = None, *, on: str = "processes", **env: str
+    pack: str,
+    path: Path,
+    put: Mapping[str, str] | None = None,
+    *,
+    on: str = "processes",
+    more: str = "",
+    **env: str,
 ) -> Run:
-    """Run the example of a pack below ``path``; ``put``: what stands in it, and what to put for it."""
+    """Run the example of a pack below ``path``; ``put``: what stands in it, and what to put for it.
+
+    ``more``: further documents.
+    """
     text = (PACKS / pack / "example.yaml").read_text()
     for old, new in (put or {}).items():
         assert old in text
         text = text.replace(old, new)
     file = path / "example.yaml"
-    file.write_text(text)
+    file.write_text(f"{text}---\n{more}" if more else text)
     command = [str(SYMPOZIUM), "run", "-f", str(file), "--approve", "none", "--dir", str(path / "run"), "--quiet"]
     command += ["--on", on]
     return Play(path).do(command, **env)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from sympozium_protocol.exits import Reason
 from tests.skill.conftest import Make, gone, text_of
 from tests.support.scratch import soon
 
@@ -232,6 +233,65 @@ def test_a_command_has_the_named_variables_and_no_settings(make: Make) -> None:
     assert "OTHER" not in found
     assert [name for name in found if name.startswith("SYMPOZIUM_")] == ["SYMPOZIUM_CALL"]
     assert found["TERM"] == "dumb"
+
+
+CONFIG = json.dumps({"apiVersion": "v1", "kind": "Config", "clusters": [{"name": "of-the-secret"}]})
+
+
+def test_a_kubeconfig_is_a_file_for_commands_and_no_variable(make: Make) -> None:
+    env = {"kubeconfig": CONFIG, "KUBECONFIG": "/the/developer's", "SYMPOZIUM_PASS": "TOKEN kubeconfig", "TOKEN": "t"}
+    ops = make([], env=env)
+    found = dict(line.split("=", 1) for line in text_of(ops.run("env")).splitlines())
+    assert "kubeconfig" not in found
+    assert found["TOKEN"] == "t"
+    file = Path(found["KUBECONFIG"])
+    assert file.read_text() == CONFIG
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+    assert text_of(ops.run('cat "$KUBECONFIG"')) == CONFIG
+    ops.stop()
+    assert not file.exists()
+
+
+def test_no_program_can_be_put_beside_the_kubeconfig_on_the_path(make: Make) -> None:
+    ops = make(["printenv"], env={"kubeconfig": CONFIG, "SYMPOZIUM_PASS": "kubeconfig"})
+    path, file = (Path(text_of(ops.run(f"printenv {name}")).strip()) for name in ("PATH", "KUBECONFIG"))
+    assert [one.name for one in path.iterdir()] == ["printenv"]
+    assert path not in file.parents
+
+
+def test_a_kubeconfig_that_was_not_passed_to_the_skill_is_nobodys(make: Make) -> None:
+    env = {"kubeconfig": CONFIG, "KUBECONFIG": "/the/developer's"}
+    found = dict(line.split("=", 1) for line in text_of(make([], env=env).run("env")).splitlines())
+    assert found["KUBECONFIG"] == "/the/developer's"
+    assert "kubeconfig" not in found
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("", "is empty"),
+        (" \n", "is empty"),
+        ("kind: Config\ntoken: &sesame [\n", "is no YAML (line 3)"),
+        ("kind: Config\n---\nkind: sesame\n", "is no YAML (line 2)"),
+        ("sesame: *nowhere", "is no YAML (line 1)"),
+        ("[" * 20_000, "is nested too deeply"),
+        ("sesame", "is no kubeconfig: its kind must be Config"),
+        ("[sesame]", "is no kubeconfig: its kind must be Config"),
+        ("kind: [sesame]", "is no kubeconfig: its kind must be Config"),
+        ("kind: Secret\ndata: sesame", "is no kubeconfig: its kind must be Config"),
+    ],
+)
+def test_what_is_no_kubeconfig_ends_the_skill_with_words_that_quote_nothing_of_it(
+    make: Make, content: str, why: str
+) -> None:
+    ops = make([], env={"kubeconfig": content, "SYMPOZIUM_PASS": "kubeconfig"})
+    assert ops.process is not None
+    _, errors = ops.process.communicate(timeout=30)
+    assert ops.process.returncode == Reason.InvalidDocument
+    [last] = errors.decode().splitlines()
+    assert json.loads(last)["message"] == f"the key kubeconfig of this skill's Secret: {why}"
+    assert list((ops.path / "tmp").iterdir()) == []
 
 
 def test_the_workdir_is_within_the_workspace_links_resolved(make: Make) -> None:

@@ -33,9 +33,10 @@ class SkillRef(Fields):
 
 
 class SkillConfig(Fields):
-    """Where a skill may act."""
+    """Where a skill may act, and as whom: ``secretRef`` stands in for the pack's own."""
 
     namespaces: tuple[Label, ...] = ()
+    secret_ref: OptionalName = ""
 
 
 class Limits(Fields):

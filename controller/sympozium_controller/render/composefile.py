@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
 
+from sympozium_controller.pod import SecretEnv
 from sympozium_controller.render.compose import (
     PROGRAM_LABEL,
     RUN_LABEL,
@@ -28,7 +30,7 @@ def text(project: Project) -> str:
 def document(project: Project) -> dict[str, Any]:
     """What ``docker compose`` reads."""
     inside = bool(project.volumes)
-    secrets = sorted({secret.variable for service in project.services for secret in service.secrets})
+    secrets = sorted({_source(secret, service, project) for service in project.services for secret in service.secrets})
     value: dict[str, Any] = {
         "name": project.name,
         "services": {service.name: _service(service, project) for service in project.services},
@@ -75,10 +77,20 @@ def _service(service: Service, project: Project) -> dict[str, Any]:
     if service.after:
         value["depends_on"] = {name: {"condition": "service_started"} for name in service.after}
     if project.volumes:
-        value["secrets"] = [{"source": one.variable, "target": f"{SECRETS}/{one.variable}"} for one in service.secrets]
+        value["secrets"] = [
+            {"source": _source(one, service, project), "target": f"{SECRETS}/{one.variable}"} for one in service.secrets
+        ]
     if service.configs:
         value["configs"] = [{"source": source, "target": target} for source, target in service.configs]
     return value
+
+
+def _source(secret: SecretEnv, service: Service, project: Project) -> str:
+    """The variable's name; with the service's before it where another service has another secret of that name."""
+    alike = {one for other in project.services for one in other.secrets if one.variable == secret.variable}
+    if len(alike) == 1:
+        return secret.variable
+    return f"{re.sub('[^A-Za-z0-9]', '_', service.name)}_{secret.variable}"
 
 
 def _mount(mount: Mounted) -> dict[str, Any]:

@@ -24,10 +24,14 @@ class BadDirectory(ValueError):
     """A working directory that is refused; the text is for the model."""
 
 
+def names_passed(own: Mapping[str, str]) -> list[str]:
+    """The names in SYMPOZIUM_PASS."""
+    return re.split(r"[,\s]+", own.get("SYMPOZIUM_PASS", ""))
+
+
 def environment(own: Mapping[str, str], path: str) -> dict[str, str]:
     """A command's variables: ``path``, the ordinary ones, and those that SYMPOZIUM_PASS names; nothing else."""
-    names = re.split(r"[,\s]+", own.get("SYMPOZIUM_PASS", ""))
-    passed = {name: own[name] for name in names if _PASSABLE.fullmatch(name) and name in own}
+    passed = {name: own[name] for name in names_passed(own) if _PASSABLE.fullmatch(name) and name in own}
     ordinary = {name: own[name] for name in ORDINARY if name in own}
     return {**_DEFAULTS, **ordinary, **passed, "PATH": path, "TERM": "dumb"}
 

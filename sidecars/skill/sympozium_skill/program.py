@@ -11,6 +11,7 @@ from sympozium_protocol.participant import serve
 from sympozium_protocol.participant.context import Former
 from sympozium_protocol.process import Settings, open_run
 from sympozium_skill.children import Children
+from sympozium_skill.kubeconfig import with_kubeconfig
 from sympozium_skill.pack import Sidecar, pack_of, read_pack
 from sympozium_skill.place import environment, link_programs
 from sympozium_skill.recover import end_former
@@ -35,10 +36,12 @@ async def serve_skill(settings: Settings, pack_directory: Path) -> None:
 
 def _shop(sidecar: Sidecar, settings: Settings, private: Path) -> Shop:
     own_path = os.environ.get("PATH", os.defpath)
-    programs = link_programs(sidecar.commands or (), private, own_path)
+    path = private / "programs"
+    path.mkdir()
+    programs = link_programs(sidecar.commands or (), path, own_path)
     return Shop(
         workspace=settings.workspace,
-        environment=environment(os.environ, str(private) if sidecar.commands else own_path),
+        environment=environment(with_kubeconfig(os.environ, private), str(path) if sidecar.commands else own_path),
         own_path=own_path,
         programs=programs,
         children=Children(),
