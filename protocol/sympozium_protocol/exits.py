@@ -62,6 +62,7 @@ class Reason(IntEnum):
     ResultUnreadable = 65
     NotDurable = 66
     EngineLost = 67
+    BusRefused = 68
     InternalError = 69
 
     @property

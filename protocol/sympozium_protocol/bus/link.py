@@ -1,0 +1,198 @@
+"""One connection to the bus: requests, subscriptions, and the word that it is lost.
+
+A lost connection is not mended behind the back of who uses it: whatever was asked raises Away, and the user opens
+another and looks where things stand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from sympozium_protocol.bus.faults import Away, NobodyThere, refused
+from sympozium_protocol.bus.settings import BusSettings
+from sympozium_protocol.bus.subjects import reader_name
+from sympozium_protocol.process import log
+
+CONNECT_WITHIN: Final = 5.0
+ANSWER_WITHIN: Final = 5.0
+PING_EVERY: Final = 2
+"""Seconds; a server that leaves two pings unanswered is away."""
+
+_NO_RESPONDERS: Final = "503"
+_REFUSALS: Final = ("authorization violation", "authentication", "permissions violation", "user authentication")
+
+
+class Link:
+    """An open connection. Made by ``connect``."""
+
+    def __init__(self, client: Client, settings: BusSettings, reader: str) -> None:
+        self.client = client
+        self.trusted = settings.token_file is None
+        """Does it come without a token, so that the server lets it do what it likes?"""
+        self.reader = reader
+        """The name of the one reader that it may have."""
+        self.lost = False
+        self.max_payload = client.max_payload
+        self._waiting: dict[str, asyncio.Future[Msg]] = {}
+        self._inbox = f"_INBOX.{reader}"
+        self._asked = 0
+        self._tell: list[Callable[[], None]] = []
+
+    def tell_when_lost(self, tell: Callable[[], None]) -> None:
+        """Call it when the connection is lost, or closed."""
+        self._tell.append(tell)
+
+    async def _listen(self) -> None:
+        await self.client.subscribe(f"{self._inbox}.r.*", cb=self._answer)
+
+    async def _answer(self, message: Msg) -> None:
+        waiter = self._waiting.pop(message.subject.rpartition(".")[2], None)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(message)
+
+    def _lose(self) -> None:
+        self.lost = True
+        for tell in self._tell:
+            tell()
+        for waiter in self._waiting.values():
+            if not waiter.done():
+                waiter.set_exception(Away("the connection was lost"))
+        self._waiting.clear()
+
+    async def request(
+        self, subject: str, data: bytes, *, headers: Mapping[str, str] | None = None, within: float = ANSWER_WITHIN
+    ) -> bytes:
+        """Ask, and wait for the one answer. Raises Away, NobodyThere."""
+        self._asked += 1
+        token = str(self._asked)
+        waiter: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
+        self._waiting[token] = waiter
+        timer = asyncio.get_running_loop().call_later(within, self._late, token)
+        try:
+            await self.publish(subject, data, reply=f"{self._inbox}.r.{token}", headers=headers)
+            message = await waiter
+        finally:
+            timer.cancel()
+            self._waiting.pop(token, None)
+        if message.headers and message.headers.get("Status") == _NO_RESPONDERS:
+            raise NobodyThere(subject)
+        return bytes(message.data)
+
+    def _late(self, token: str) -> None:
+        waiter = self._waiting.pop(token, None)
+        if waiter is not None and not waiter.done():
+            waiter.set_exception(Away("no answer in time"))
+
+    async def publish(
+        self, subject: str, data: bytes, *, reply: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Say it; whether anybody heard is not known. Raises Away."""
+        try:
+            await self.client.publish(subject, data, reply, headers=dict(headers) if headers else None)
+        except (nats.errors.Error, OSError) as error:
+            raise Away(str(error)) from None
+
+    async def subscribe(self, subject: str, heard: Callable[[Msg], Awaitable[None]], *, queue: str = "") -> None:
+        """Call ``heard`` for each message, one after the other. Raises Away."""
+        try:
+            await self.client.subscribe(subject, queue=queue, cb=heard)
+        except (nats.errors.Error, OSError) as error:
+            raise Away(str(error)) from None
+
+    def inbox(self, name: str) -> str:
+        """A subject of this connection's own, below which it alone can listen."""
+        return f"{self._inbox}.{name}"
+
+    async def settled(self) -> None:
+        """Until the server has seen everything said so far. Raises Away."""
+        try:
+            await self.client.flush(timeout=int(ANSWER_WITHIN))
+        except (TimeoutError, nats.errors.Error, OSError) as error:
+            raise Away(str(error) or "no answer in time") from None
+
+    async def close(self) -> None:
+        self._lose()
+        with contextlib.suppress(nats.errors.Error, OSError, asyncio.TimeoutError):
+            async with asyncio.timeout(1):
+                await self.client.close()
+
+
+async def connect(settings: BusSettings, *, principal: str) -> Link:
+    """Open a connection. Raises Away, and Ended (BusRefused) when the server does not want us.
+
+    ``principal``: as whom it reads (``subjects.run_principal``, ``person_principal``), as the token has it.
+    """
+    client, nonce = Client(), secrets.token_hex(8)
+    reader = reader_name(principal, nonce)
+    found: list[Link] = []
+
+    async def closed() -> None:
+        for link in found:
+            link._lose()
+
+    try:
+        async with asyncio.timeout(CONNECT_WITHIN):
+            await client.connect(
+                settings.url,
+                name=nonce,
+                token=settings.token(),
+                tls=settings.tls(),
+                inbox_prefix=f"_INBOX.{reader}",
+                allow_reconnect=False,
+                ping_interval=PING_EVERY,
+                max_outstanding_pings=2,
+                connect_timeout=int(CONNECT_WITHIN),
+                error_cb=_tell,
+                closed_cb=closed,
+                disconnected_cb=closed,
+            )
+    except (nats.errors.Error, OSError, TimeoutError, ConnectionError) as error:
+        with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
+            async with asyncio.timeout(1):
+                await client.close()
+        raise _fault(settings, error) from None
+    link = Link(client, settings, reader)
+    found.append(link)
+    await link._listen()
+    return link
+
+
+def _fault(settings: BusSettings, error: Exception) -> Exception:
+    words = str(error).removeprefix("nats: ") or "no answer in time"
+    if any(refusal in words.lower() for refusal in _REFUSALS):
+        return refused(f"{settings.url}: {words.strip(chr(39)).lower()}")
+    return Away(f"{settings.url}: {words.lower()}")
+
+
+async def _tell(error: Exception) -> None:
+    log("bus", error=f"{type(error).__name__}: {error}")
+
+
+@contextlib.asynccontextmanager
+async def connected(settings: BusSettings, *, principal: str) -> AsyncIterator[Link]:
+    """A connection for the time of a ``with``. Raises as ``connect``."""
+    link = await connect(settings, principal=principal)
+    try:
+        yield link
+    finally:
+        await link.close()
+
+
+def decode_answer(data: bytes) -> dict[str, Any]:
+    """What JetStream answers. Raises Away when it is no object."""
+    try:
+        value = json.loads(data)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise Away("the server's answer could not be read")
+    return value
