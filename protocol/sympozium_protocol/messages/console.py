@@ -49,6 +49,7 @@ class Inbound(Document):
     text: str = ""
     by: str
     time: Time
+    source: str = Field(default="", description="where it came from: console/<n>, or bus/<sequence of the stream>")
 
 
 ConsoleDocument: TypeAlias = Answer | FollowUp | Cancel

@@ -43,11 +43,17 @@ class ParticipantSpec(Wire):
     tools: tuple[ToolSpec, ...] = ()
     prefixes: tuple[str, ...] = ()
     placement: Literal["pod", "bus"] = "pod"
+    service: Id | None = Field(default=None, description="placement bus: who answers there; absent: its own name")
     required: bool = Field(default=True, description="the agent waits for its manifest before it begins")
     instructions: str = Field(default="", description="Markdown that the agent reads")
     commands: tuple[str, ...] | None = Field(
         default=None, description="binaries execute_command may start; empty = any; absent = no execute_command"
     )
+
+    @property
+    def answered_by(self) -> str:
+        """The service that answers for it on the bus."""
+        return self.service or self.name
 
     def tool(self, name: str) -> ToolSpec | None:
         """What this run says of the participant's tool ``name``; None when it may not offer it."""
