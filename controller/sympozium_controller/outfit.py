@@ -41,6 +41,9 @@ _CREDENTIALS: Final = frozenset(known.variable for known in PROVIDERS.values() i
 NO_BOUNDS: Final = Resources()
 NO_FILES: Final = PackFiles("", ())
 
+MAX_VALUE: Final = 127 << 10
+"""Bytes of a secret: Linux takes 128 KiB in one variable, its name included."""
+
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _TAKEN: Final = re.compile(
     rf"(PATH|HOME|SHELL|IFS|ENV|TMPDIR|BASH.*|LD_.*|GCONV_PATH|PYTHON.*|PERL.*|NODE_.*|GIT_.*|SYMPOZIUM_.*|{PARAMETER_PREFIX}.*)"
@@ -148,7 +151,7 @@ def secret_values(
 ) -> dict[SecretEnv, str]:
     """The value of each: from the Secret in the documents, else from the variable in ``environment``.
 
-    Raises Refused (MissingKey) when neither has it.
+    Raises Refused: neither has it (MissingKey), or it is too large (InvalidDocument).
     """
     return {one: _value(objects, namespace, one, environment) for one in wanted}
 
@@ -164,6 +167,9 @@ def _value(objects: Objects, namespace: str, wanted: SecretEnv, environment: Map
     if not value:
         origin = objects.origin(secret)
         raise Refused(Reason.MissingKey, origin, f"data.{wanted.key}", "missing or empty")
+    if len(value.encode()) > MAX_VALUE:
+        why = f"is larger than {MAX_VALUE >> 10} KiB: no program could be given it"
+        raise Refused(Reason.InvalidDocument, objects.origin(secret), f"data.{wanted.key}", why)
     return value
 
 

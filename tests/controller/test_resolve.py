@@ -11,7 +11,7 @@ from sympozium_controller.documents import Objects, parse
 from sympozium_controller.errors import Refused
 from sympozium_controller.flags import Flags
 from sympozium_controller.objects import SkillPack
-from sympozium_controller.outfit import outfit, secret_values
+from sympozium_controller.outfit import MAX_VALUE, outfit, secret_values
 from sympozium_controller.resolve import resolve
 from sympozium_protocol.exits import Reason
 from sympozium_protocol.messages.calls import Call
@@ -327,6 +327,13 @@ def test_no_key_is_said_by_name(
     with pytest.raises(Refused) as found:
         keys(packs, {}, *texts, **flags)
     assert (found.value.reason, found.value.field) == (Reason.MissingKey, field)
+
+
+def test_a_value_too_large_for_a_variable_is_refused_by_name(packs: Mapping[str, SkillPack]) -> None:
+    assert keys(packs, {}, KEYED, SECRET.replace("sesame", "x" * MAX_VALUE)) == ["x" * MAX_VALUE]
+    with pytest.raises(Refused, match=r"1\.yaml.*data\.apiKey: is larger than 127 KiB") as found:
+        keys(packs, {}, KEYED, SECRET.replace("sesame", "é" * (MAX_VALUE // 2 + 1)))
+    assert found.value.reason is Reason.InvalidDocument
 
 
 @pytest.mark.parametrize("key", ["PATH", "LD_PRELOAD", "SYMPOZIUM_IPC", "PARAM_X", "BASH_ENV", "with-dash", "1X"])
