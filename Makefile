@@ -5,7 +5,7 @@ SETUP := .venv/.ready
 PEERS := build/npm/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup peers demo test check lint types contracts generated generate format images skill-image images-lock engine bench bench-compose clean
+.PHONY: help setup peers nats demo test check lint types contracts generated generate format images skill-image images-lock engine bench bench-compose clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -23,10 +23,13 @@ $(PEERS): tests/npm/package.json tests/npm/.npmrc
 		mkdir -p $(@D) && cp $^ $(@D) && cd $(@D) && npm install && touch .ready; \
 	else echo "There is no npm: the tests that speak with programs from its registry are skipped."; fi
 
+nats: ## a nats-server for tests: Debian's, where there is none that is new enough
+	@bash tests/support/nats-server.sh || echo "There is no nats-server: the tests that need one are skipped."
+
 demo: $(SETUP) ## a run that investigates a service that the demo breaks, with one approval
 	$(BIN)/python -m demo
 
-test: $(SETUP) $(PEERS) ## all tests
+test: $(SETUP) $(PEERS) nats ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: lint types contracts generated ## everything that needs no running program

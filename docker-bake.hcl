@@ -6,6 +6,7 @@ variable "TAG" { default = "dev" }
 variable "BASE" { default = "python:3.13-slim" }
 variable "TOOLS_BASE" { default = "debian:trixie-slim" }   # of the same release as BASE: they share a C library
 variable "HELM" { default = "3.19.0" }
+variable "NATS" { default = "2.15.1" }
 variable "LLMFIT" { default = "1.1.17" }
 variable "PLATFORMS" { default = "" }      # such as linux/amd64,linux/arm64; empty: the builder's own
 variable "WHEELS" { default = "" }         # a directory of wheels; empty: they are downloaded
@@ -16,7 +17,7 @@ variable "SOURCE_DATE_EPOCH" { default = "1767225600" }   # the time of every fi
 
 group "default" { targets = ["agent", "program"] }
 group "skills" { targets = ["skill"] }
-group "all" { targets = ["default", "skills"] }
+group "all" { targets = ["default", "skills", "nats"] }
 
 target "_common" {
   context    = "."
@@ -31,6 +32,7 @@ target "_common" {
     TOOLS_BASE        = TOOLS_BASE
     HELM              = HELM
     LLMFIT            = LLMFIT
+    NATS              = NATS
     SOURCE_DATE_EPOCH = SOURCE_DATE_EPOCH
   }
   attest = ATTEST == "" ? [] : ["type=provenance,mode=max", "type=sbom"]
@@ -92,6 +94,14 @@ target "skill" {
   tags   = ["${REGISTRY}/skill-${one.name}:${TAG}"]
   args   = { PROGRAM = "skill", BINARIES = one.binaries }
   labels = { "org.opencontainers.image.title" = "skill-${one.name}" }
+}
+
+# The bus: nothing of Python, and a configuration of ours.
+target "nats" {
+  inherits = ["_common"]
+  target   = "nats"
+  tags     = ["${REGISTRY}/nats:${TAG}"]
+  labels   = { "org.opencontainers.image.title" = "nats" }
 }
 
 # One of your own: SKILL=skill-disks BINARIES="df du" docker buildx bake own-skill

@@ -7,14 +7,14 @@ import shutil
 
 import pytest
 
-from tests.images.engine import IMAGES, docker, tag
+from tests.images.engine import IMAGES, SERVER, docker, tag
 
 
 def missing() -> str:
     """What these tests lack, in a sentence; empty when they lack nothing."""
     if not shutil.which("docker") or docker("version", check=False).returncode:
         return "no engine answers: make engine"
-    if docker("image", "inspect", *map(tag, IMAGES), check=False).returncode:
+    if docker("image", "inspect", *map(tag, [*IMAGES, SERVER]), check=False).returncode:
         return "not all images are built: make images"
     return ""
 

@@ -31,6 +31,9 @@ PACKS: dict[str, dict[str, Any]] = {
 """Packs that have a sidecar, by the image that they name."""
 
 IMAGES = sorted([*(name for name in PROGRAMS if name != "skill"), *PACKS])
+SERVER = "nats"
+"""The image that has no program of ours."""
+
 WALLS = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--network", "none")
 
 

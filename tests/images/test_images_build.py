@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.images.engine import IMAGES, PREFIX, ROOT, bake, docker, tag
+from tests.images.engine import IMAGES, PREFIX, ROOT, SERVER, bake, docker, tag
 
 pytestmark = pytest.mark.xdist_group("images")
-BUILT = ("agent", "memory", "skill-github-gitops")
+BUILT = ("agent", "memory", "skill-github-gitops", SERVER)
+ALL = [*IMAGES, SERVER]
 
 
 Entry = tuple[object, ...]
@@ -117,8 +118,8 @@ def repeated(layers: list[tarfile.TarFile]) -> list[str]:
 
 def test_no_layer_repeats_what_is_below_it(tmp_path: Path) -> None:
     """An engine may leave out what is there unchanged, or not: what is in the layer would be chance."""
-    with saved(tmp_path / "saved", *map(tag, IMAGES)) as images:
-        assert set(images) == set(map(tag, IMAGES))
+    with saved(tmp_path / "saved", *map(tag, ALL)) as images:
+        assert set(images) == set(map(tag, ALL))
         assert {name: again for name, found in images.items() if (again := repeated(found))} == {}
 
 

@@ -10,7 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.images.engine import BASE, IMAGES, PACKS, ROOT, contents, docker, inspected, program, tag
+from tests.images.engine import BASE, IMAGES, PACKS, ROOT, SERVER, contents, docker, inspected, program, tag
 
 pytestmark = pytest.mark.xdist_group("images")
 every_image = pytest.mark.parametrize("image", IMAGES)
@@ -123,10 +123,12 @@ def test_neither_its_variables_nor_its_history_name_a_secret(image: str) -> None
     assert names == {"PATH", "LANG", "PYTHONDONTWRITEBYTECODE", "SSL_CERT_FILE"}
 
 
-def test_bake_makes_the_images_of_the_programs_and_those_that_packs_name() -> None:
+def test_bake_makes_the_images_of_the_programs_and_those_that_packs_name_and_the_server() -> None:
     plan: dict[str, Any] = json.loads(docker("buildx", "bake", "--print", "all", cwd=ROOT).stdout)
 
-    assert sorted(name for target in plan["target"].values() for name in target["tags"]) == sorted(map(tag, IMAGES))
+    assert sorted(name for target in plan["target"].values() for name in target["tags"]) == sorted(
+        map(tag, [*IMAGES, SERVER])
+    )
 
 
 @pytest.mark.parametrize("image", ["agent", *PACKS])

@@ -1,15 +1,17 @@
 #!/bin/bash
 # sympozium-tools:$SUITE, where the packs' binaries come from if no registry is reached: what the stage `tools` of
-# images/Dockerfile is otherwise. Debian's packages, helm from its Go module, llmfit from its wheel. Some minutes of
-# compiling the first time, then kept. Needs an engine (engine.sh) and, the first time, root.
+# images/Dockerfile is otherwise. Debian's packages, helm from its Go module, llmfit from its wheel, nats-server from a
+# newer suite of Debian's. Some minutes of compiling the first time, then kept. Needs an engine (engine.sh) and, the
+# first time, root.
 set -euo pipefail
 # shellcheck source=tests/compose/engine/debian.sh
 . "$(dirname "$0")/debian.sh"
 default() { sed -nE "s/^variable \"$1\" \{ default = \"([^\"]*)\".*/\1/p" "$ROOT/docker-bake.hcl"; }
 HELM=${HELM:-$(default HELM)}
 LLMFIT=${LLMFIT:-$(default LLMFIT)}
+NATS=$(SYMPOZIUM_NATS_SERVER='' bash "$ROOT/tests/support/nats-server.sh") || exit
 OWN=$KEPT/own/helm-$HELM-llmfit-$LLMFIT
-RECIPE=$({ echo "$HELM $LLMFIT"; cat "$HERE/tools.sh" "$HERE/debian.sh" "$ROOT/images/tools.txt"; } | sha256sum | cut -c-12)
+RECIPE=$({ echo "$HELM $LLMFIT $(sha256sum <"$NATS")"; cat "$HERE/tools.sh" "$HERE/debian.sh" "$ROOT/images/tools.txt"; } | sha256sum | cut -c-12)
 have_image "sympozium-tools:$SUITE" "$RECIPE" && exit
 mkdir -p "$OWN"
 
@@ -29,4 +31,4 @@ if [ ! -x "$OWN/llmfit" ]; then
   rm -rf "$wheel"
 fi
 make_image "sympozium-tools:$SUITE" "$RECIPE" --include="$(paste -sd, "$ROOT/images/tools.txt")" \
-  --customize-hook="copy-in $OWN/helm $OWN/llmfit /usr/local/bin"
+  --customize-hook="copy-in $OWN/helm $OWN/llmfit $NATS /usr/local/bin"

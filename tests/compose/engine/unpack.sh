@@ -2,12 +2,15 @@
 # and dpkg know nothing of them. Needs no root. Sourced after debian.sh.
 # shellcheck shell=bash
 
-unpack() { # SUITE FOLDER PACKAGE:COMMAND...: those that FOLDER/bin lacks, by an apt with lists and settings of its own
+# unpack SUITE FOLDER PACKAGE:COMMAND...: those that FOLDER/bin lacks, by an apt with lists and settings of its own. The
+# caller holds a lock of the folder.
+unpack() {
   local suite=$1 folder=$2 pair missing=() apt=$2/apt work url
   shift 2
   for pair in "$@"; do [ -x "$folder/bin/${pair#*:}" ] || missing+=("${pair%%:*}"); done
   [ ${#missing[@]} -gt 0 ] || return 0
   url=$(mirror)
+  rm -rf "$folder"/unpack.* # of a try that failed
   mkdir -p "$folder/bin" "$apt"/{etc/parts,state/lists/partial,cache/archives/partial}
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $url $suite main" >"$apt/etc/sources.list"
   cat >"$apt/apt.conf" <<CONF
