@@ -20,6 +20,7 @@ from tests.support.proxy import Between
 
 WRONG_LAST_SEQUENCE = 10071
 FULL = 10077
+NO_RESOURCES = 10023
 
 
 @asynccontextmanager
@@ -99,6 +100,25 @@ def test_a_full_stream_that_discards_what_is_new_refuses_it_with_a_code(
     refusal, messages = asyncio.run(fill(f"full-{next(iter(limit))}"))
 
     assert (refusal.code, refusal.err_code, messages) == (503, FULL, 3)
+
+
+def test_a_server_without_room_refuses_what_no_limit_of_the_stream_would_with_another_code(
+    nats_binary: str, tmp_path: Path
+) -> None:
+    async def fill(url: str) -> APIError:
+        async with connected(url) as client:
+            await stream(client, "unlimited")
+            js = client.jetstream()
+            await js.publish("unlimited.run", b"x" * 600_000)
+            await js.publish("unlimited.run", b"x" * 600_000)  # crosses the limit, and is taken
+            with pytest.raises(APIError) as refused:
+                await js.publish("unlimited.run", b"x")
+            return refused.value
+
+    with NatsServer(tmp_path / "nats", jetstream="max_file_store: 1MB") as server:
+        refusal = asyncio.run(fill(server.url))
+
+    assert (refusal.code, refusal.err_code) == (503, NO_RESOURCES)
 
 
 def test_a_server_that_is_paused_is_seen_lost_and_what_is_sent_meanwhile_arrives_when_it_goes_on(
