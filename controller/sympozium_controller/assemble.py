@@ -179,14 +179,16 @@ def _agent_mounts(spec: RunSpec) -> tuple[Mount, ...]:
 
 
 def _bridge_mounts(spec: RunSpec) -> tuple[Mount, ...]:
+    """The gate writes the directory of a participant that lives elsewhere."""
     names = tuple(p.name for p in spec.participants)
+    absent = {p.name for p in spec.participants if p.placement == "bus"}
     return (
         _ipc(layout.RUN),
         _ipc((layout.AGENT,)),
         *(_ipc(place) for place in (*layout.agent_parents(), *layout.agent_places(names))),
         _ipc((layout.BRIDGE,), writable=True),
         *(_ipc(place, writable=True) for place in layout.bridge_places(names)),
-        *(_ipc(place) for name in names for place in ((name,), layout.blobs(name))),
+        *(_ipc(place, writable=name in absent) for name in names for place in ((name,), layout.blobs(name))),
         _ipc(layout.CONSOLE_BOX),
         _tmp("bridge"),
     )

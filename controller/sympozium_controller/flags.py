@@ -29,10 +29,12 @@ class Flags:
     max_steps: int | None = None
     max_tokens: int | None = None
     max_usd: float | None = None
-    approve: Literal["ask", "all", "none"] = "ask"
-    """``none``: there is nobody to ask, so ``ask`` is deny."""
+    approve: Literal["ask", "all", "none", "wait"] = "ask"
+    """``none``: there is nobody to ask, so ``ask`` is deny. ``wait``: whoever answers does so from elsewhere."""
     system: str = ""
     memory: bool = False
     """Give the instance its memory, whatever its document says."""
     mcp: tuple[str, ...] = ()
     """MCP servers as NAME=COMMAND or NAME=URL."""
+    elsewhere: tuple[str, ...] = ()
+    """Participants that answer over the bus, as PARTICIPANT or PARTICIPANT=SERVICE."""

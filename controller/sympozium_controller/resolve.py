@@ -7,6 +7,7 @@ from typing import Final
 
 from sympozium_controller.choice import choose
 from sympozium_controller.documents import Objects
+from sympozium_controller.elsewhere import place, tool_names
 from sympozium_controller.errors import Origin, Refused
 from sympozium_controller.flags import Flags
 from sympozium_controller.limits import resolve_limits
@@ -49,7 +50,9 @@ def resolve(
     chosen = choose(objects, flags)
     skills = skills_of(objects, packs, chosen)
     servers = servers_of(objects, chosen, flags)
-    taken = check_tool_names(skills, {t.name: "the agent itself" for t in NATIVE} | {t.name: MEMORY for t in TOOLS})
+    native = {tool.name: "the agent itself" for tool in NATIVE}
+    others = {tool.name: MEMORY for tool in TOOLS} | tool_names(flags.elsewhere)
+    taken = check_tool_names(skills, native | others)
     policies = policies_of(objects, chosen, flags)
     judged = tuple(policy_spec(policy) for policy in policies)
     spec = chosen.instance.spec
@@ -61,7 +64,7 @@ def resolve(
         system_prompt=_system_prompt(spec.system_prompt, skills),
         input=chosen.run.spec.input,
         model=model_spec(chosen, flags),
-        participants=_participants(spec.memory, skills, servers),
+        participants=place(_participants(spec.memory, skills, servers), flags.elsewhere),
         native=NativeSpec(tools=_native(judged, {p.name: objects.origin(p) for p in policies})),
         policies=judged,
         limits=resolve_limits(
