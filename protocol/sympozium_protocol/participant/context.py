@@ -69,7 +69,7 @@ class Context:
         self.partial: list[Part] = []
         self.details: JsonObject = {}
 
-    def start(
+    async def start(
         self,
         *,
         process_group: int | None = None,
@@ -77,9 +77,9 @@ class Context:
         boot_id: str | None = None,
         reservation: Reservation | None = None,
     ) -> None:
-        """Write ``started``; then, and only then, may there be an effect. Raises Withdrawn."""
+        """Say that it starts; then, and only then, may there be an effect. Raises Withdrawn."""
         if not self.started:
-            self.desk.write_started(
+            await self.desk.write_started(
                 Started(
                     id=self.call.id,
                     digest=self.digest,
@@ -112,7 +112,7 @@ class HandlerFunction(Protocol):
 class Handler:
     """A tool and what answers it.
 
-    ``starts_itself``: the handler calls ``context.start(...)``, because it has something to
+    ``starts_itself``: the handler awaits ``context.start(...)``, because it has something to
     say in it (a process group, a reservation); otherwise it is called for it.
     ``fault``: the first fault of some arguments, or None, as the tool's schema has it; without this they are
     checked by a validator that takes 5 MiB.

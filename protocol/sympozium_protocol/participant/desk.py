@@ -77,7 +77,7 @@ class Desk:
     def is_withdrawn(self, call_id: str) -> bool:
         return self.withdrawn.has(call_id)
 
-    def write_started(self, started: Started, *, again: bool) -> None:
+    async def write_started(self, started: Started, *, again: bool) -> None:
         """``again``: a former life's file stays; files never change."""
         data = started.encode()
         self.ledger.take(self.started.at(started.id), len(data))
@@ -87,7 +87,7 @@ class Desk:
             if not again:
                 raise
 
-    def reply(self, reply: Reply) -> None:
+    async def reply(self, reply: Reply) -> None:
         """The last word on a call; its progress goes. Raises Exists, CannotWrite."""
         data = encode_reply(reply)
         name = f"{reply.id}.json"

@@ -164,7 +164,7 @@ class _Server:
         if call_id not in self.former and self.desk.is_withdrawn(call_id):
             return
         result = await self._result(call_id, data, found)
-        self.desk.reply(result)
+        await self.desk.reply(result)
 
     async def _result(self, call_id: str, data: bytes, found: str) -> Reply:
         try:
@@ -268,7 +268,7 @@ def _reply_with(result: Result, context: Context) -> Reply:
 
 async def _call(handler: Handler, context: Context) -> Result:
     if not handler.starts_itself:
-        context.start()
+        await context.start()
     result = await handler.answer(context.call, context)
     failpoint("effect")
     return result

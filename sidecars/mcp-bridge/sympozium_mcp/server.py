@@ -206,7 +206,7 @@ class Server:
         client = self._client
         if client is None:
             return self._unavailable(self.why)
-        context.start()
+        await context.start()
         try:
             return await item.act(client, call, context)
         except MCPError as error:

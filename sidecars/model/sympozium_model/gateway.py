@@ -41,7 +41,7 @@ class Gateway:
             cap = self.budget.cap(_wanted(call, context), expected)
         except Failed as fault:
             return _failure(fault)
-        context.start(reservation=self.budget.reserve(call.id, expected, cap))
+        await context.start(reservation=self.budget.reserve(call.id, expected, cap))
         return await self._ask(call.id, Request(turns, cap, context.progress), context)
 
     async def _ask(self, call_id: str, request: Request, context: Context) -> Result:

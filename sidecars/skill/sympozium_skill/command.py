@@ -43,7 +43,7 @@ async def run_command(command: Command, context: Context, children: Children, ma
     after it is stopped, with what it wrote in ``context.partial``."""
     group = children.take_group(mark)
     try:
-        context.start(process_group=group.pid, process_start=group.start, boot_id=boot_id() or None)
+        await context.start(process_group=group.pid, process_start=group.start, boot_id=boot_id() or None)
         running = _Running(command, context, children, group, mark)
     except OSError as error:
         await children.end(group)
