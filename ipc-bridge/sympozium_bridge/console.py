@@ -1,24 +1,25 @@
-"""What a person says from a terminal: read in order, each once; the k-th follow-up or cancel is inbox/k."""
+"""What a person says from a terminal: read in order, each once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sympozium_bridge.inbox import Inbox
 from sympozium_bridge.places import Places
-from sympozium_protocol.files import BadFile, Exists
+from sympozium_protocol.files import BadFile
 from sympozium_protocol.listing import Numbered
 from sympozium_protocol.messages.base import InvalidDocument
-from sympozium_protocol.messages.console import Answer, Cancel, ConsoleDocument, FollowUp, Inbound, decode_console
+from sympozium_protocol.messages.console import Answer, ConsoleDocument, decode_console
 from sympozium_protocol.process import log
 
 
 class Console:
     """The console directory, and the inbox that follows from it."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Places, inbox: Inbox) -> None:
         self._places = places
+        self._inbox = inbox
         self._numbers = Numbered(places.console)
-        self._delivered = 0
 
     def answers(self) -> Iterator[Answer]:
         """New answers, in order; follow-ups and cancels go to the inbox on the way."""
@@ -26,7 +27,7 @@ class Console:
             if isinstance(found, Answer):
                 yield found
             elif not isinstance(found, BadFile):
-                self._deliver(found)
+                self._inbox.deliver(found, f"console/{self._numbers.last}")
 
     def _next(self) -> ConsoleDocument | BadFile | None:
         """The next document. One that cannot be used is reported once and passed over."""
@@ -42,22 +43,6 @@ class Console:
             return decode_console(data)
         except InvalidDocument as fault:
             return _refuse(BadFile(self._places.console.at(f"{number}.json"), fault.why))
-
-    def _deliver(self, document: FollowUp | Cancel) -> None:
-        # counting in console order gives the same numbers after a restart, so nothing is delivered twice
-        self._delivered += 1
-        inbound = inbound_of(document, self._delivered)
-        try:
-            self._places.write(self._places.inbox, f"{inbound.seq}.json", inbound.encode())
-        except Exists:
-            return
-
-
-def inbound_of(document: FollowUp | Cancel, seq: int) -> Inbound:
-    """What the agent is told of it."""
-    if isinstance(document, FollowUp):
-        return Inbound(seq=seq, type="message", text=document.text, by=document.by, time=document.time)
-    return Inbound(seq=seq, type="cancel", text=document.reason, by=document.by, time=document.time)
 
 
 def _refuse(fault: BadFile) -> BadFile:

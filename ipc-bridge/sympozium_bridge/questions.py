@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sympozium_bridge.journal import Journal
 from sympozium_bridge.places import Lane, Places
 from sympozium_bridge.reading import Reading
-from sympozium_protocol import clock
+from sympozium_protocol import clock, layout
+from sympozium_protocol.bus.places import path_of
 from sympozium_protocol.files import BadFile
 from sympozium_protocol.messages.base import InvalidDocument
 from sympozium_protocol.messages.calls import Question
@@ -25,9 +27,10 @@ class Open:
 class Questions:
     """The open questions of a run."""
 
-    def __init__(self, places: Places, expiry: float) -> None:
+    def __init__(self, places: Places, expiry: float, journal: Journal) -> None:
         self._places = places
         self._expiry = expiry
+        self._journal = journal
         self._open: dict[tuple[str, str], Open] = {}
 
     def ask(self, reading: Reading, now: float) -> None:
@@ -39,6 +42,7 @@ class Questions:
             question = question_of(reading, now, self._expiry)
             self._places.write(lane.questions, name, question.encode())
             former = question
+        self._journal.add(path_of(layout.questions(reading.participant), name), former.encode())
         self._open[reading.participant, reading.id] = Open(reading, clock.seconds(former.expires))
 
     def _former(self, lane: Lane, name: str) -> Question | None:
@@ -71,6 +75,15 @@ class Questions:
             return f"nobody answered within {self._expiry:g} s"
         lane = self._places.lanes[found.reading.participant]
         return "the call was withdrawn before it was answered" if lane.withdrawn.has(found.reading.id) else ""
+
+    def forget(self, participant: str, call: str) -> None:
+        """It has a verdict."""
+        self._open.pop((participant, call), None)
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """participant/call of each."""
+        return tuple(f"{participant}/{call}" for participant, call in self._open)
 
     def next_expiry(self, now: float) -> float | None:
         """Seconds until the first question expires."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sympozium_bridge.gate import BEYOND, Gate
+from sympozium_bridge.journal import Journal
 from sympozium_bridge.places import Places
 from sympozium_protocol import layout
 from sympozium_protocol.clock import utc
@@ -71,7 +72,7 @@ class Desk:
 
     def restart(self) -> None:
         names = tuple(p.name for p in self.spec.participants)
-        self.gate = Gate(self.spec, Places.open(open_root(self.path), names, self.path, 1 << 30))
+        self.gate = Gate(self.spec, Places.open(open_root(self.path), names, self.path, 1 << 30), Journal())
 
     def look(self, later: float = 0.0) -> None:
         self.gate.look(NOW + later)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
+from pydantic_core import to_json
 
 from sympozium_protocol.messages.base import Count, Digest, Document, Id, Wire
 
@@ -114,7 +115,12 @@ def record_parts(path: str, data: bytes) -> Iterator[Record]:
 
 
 def _record(path: str, data: bytes) -> Record:
+    """As text, where that can be: what JSON has to escape (six bytes for a NUL) must not make it grow."""
+    encoded = base64.b64encode(data).decode()
     try:
-        return Record(path=path, text=data.decode())
+        text = data.decode()
     except UnicodeDecodeError:
-        return Record(path=path, base64=base64.b64encode(data).decode())
+        return Record(path=path, base64=encoded)
+    if len(data) > 1024 and len(to_json(text)) > len(encoded):
+        return Record(path=path, base64=encoded)
+    return Record(path=path, text=text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, TypeAlias
 
 from sympozium_protocol import layout
 from sympozium_protocol.layout import Place
@@ -25,6 +25,7 @@ _KINDS: Final = (
     rf"(?!(?:run|agent|bridge|console)/){_ID}/replies/{_ID}\.json",
     rf"(?!(?:run|agent|bridge|console)/){_ID}/blobs/{_DIGEST}",
 )
+_CALL_ID: Final = re.compile(r"(?P<model>m?)(?P<seq>[1-9][0-9]{0,8})-[0-9]+")
 _PATH: Final = re.compile("|".join(_KINDS))
 
 RUN_PATH: Final = "run/run.json"
@@ -65,3 +66,25 @@ def reply_path(participant: str, call: str) -> str:
 
 def blob_path(writer: str, digest: str) -> str:
     return path_of(layout.blobs(writer), digest)
+
+
+Rank: TypeAlias = tuple[float, int, str]
+LAST: Final[Rank] = (float("inf"), 9, "")
+_OF_A_CALL: Final = {"calls": 0, "questions": 1, "verdicts": 2, "started": 3, "replies": 4}
+
+
+def rank(path: str) -> Rank:
+    """Where a document stands in the order of a run: a model's call before the message that comes of it, a tool's
+    after the message that asked. Of bodies (blobs) it says nothing."""
+    *directory, name = path.split("/")
+    stem = name.removesuffix(".json")
+    if directory == ["run"]:
+        return (-2, 0, path)
+    if directory[-1:] == ["inbox"]:
+        return (-1, int(stem), path)
+    if directory[-1:] == ["transcript"]:
+        return (int(stem), 5, path)
+    if found := _CALL_ID.fullmatch(stem):
+        kind = next((step for word, step in _OF_A_CALL.items() if word in directory), 4)
+        return (int(found["seq"]), kind if found["model"] else 6 + kind, path)
+    return LAST

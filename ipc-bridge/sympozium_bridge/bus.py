@@ -1,0 +1,269 @@
+"""The gate's half of the bus: one session after the other, each beginning where the stream is.
+
+A session finds its position in the stream first, takes up what was said while it was away, and then publishes and
+listens at once. Whatever breaks it (the server is away, restarted, full) ends it, and the next begins anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Final
+
+from nats.aio.msg import Msg
+
+from sympozium_bridge.gate import Gate
+from sympozium_bridge.hearing import Hearing
+from sympozium_bridge.journal import Entry
+from sympozium_bridge.standins import StandIns
+from sympozium_protocol.bus import subjects
+from sympozium_protocol.bus.documents import MESSAGE, Record, Records, Status, record_parts
+from sympozium_protocol.bus.faults import Away, NobodyThere, Superseded
+from sympozium_protocol.bus.gather import BadRecord, Found, Gatherer
+from sympozium_protocol.bus.link import Link, connected
+from sympozium_protocol.bus.reader import Reader, Stored, open_reader
+from sympozium_protocol.bus.settings import BusSettings
+from sympozium_protocol.bus.subjects import Elsewhere, Own, RunKey, Said
+from sympozium_protocol.bus.writer import append
+from sympozium_protocol.exits import Ended, Reason
+from sympozium_protocol.failpoints import failpoint
+from sympozium_protocol.files import digest
+from sympozium_protocol.process import log
+
+FIRST_WAIT: Final = 0.1
+LONGEST_WAIT: Final = 2.0
+DRAIN_WITHIN: Final = 4.0
+"""Seconds at the end for what the stream does not have yet: less than whoever ends the gate waits for it."""
+
+
+class Reposition(Exception):
+    """The stream has a message that was not expected: look where it stands."""
+
+
+class Bus:
+    """One life of the gate on the bus."""
+
+    def __init__(self, settings: BusSettings, gate: Gate, standins: StandIns, run_digest: str) -> None:
+        """``run_digest``: of the RunSpec's bytes."""
+        self._settings = settings
+        self._gate = gate
+        self._run_digest = run_digest
+        self._run = RunKey.of(gate.spec)
+        self._writer = secrets.token_hex(8)
+        self._standins = standins
+        self._hearing = Hearing(gate)
+        self._gatherer = Gatherer(self._run)
+        self._read = 0
+        """Of the stream, as far as it was read."""
+        self._last = 0
+        """Of the run's own records, the last."""
+        self._positioned = False
+        self._news = asyncio.Event()
+        self._told: Status | None = None
+        gate.journal.wake = self._news.set
+        standins.position = lambda: self._last
+
+    async def run(self) -> None:
+        """Until cancelled. Raises Ended when the run is another's now, or the bus does not want it."""
+        wait, away = FIRST_WAIT, ""
+        while True:
+            began = time.monotonic()
+            try:
+                await self._session()
+            except Away as fault:
+                if away != (away := str(fault)):
+                    log("bus away", why=away, behind=self._gate.journal.behind)
+            except Reposition:
+                wait = FIRST_WAIT
+            if time.monotonic() - began > 2 * LONGEST_WAIT:
+                wait, away = FIRST_WAIT, ""
+            await asyncio.sleep(wait)
+            wait = min(LONGEST_WAIT, wait * 2)
+
+    async def drain(self) -> None:
+        """Publish what is left. Raises Ended (NotDurable) when it does not come to that in time."""
+        behind = self._gate.journal.behind
+        if not behind:
+            return
+        why = "no answer in time"
+        try:
+            async with asyncio.timeout(DRAIN_WITHIN):
+                while self._gate.journal.behind:
+                    with contextlib.suppress(Reposition):
+                        why = await self._drain_once() or why
+        except TimeoutError:
+            left = self._gate.journal.behind
+            raise Ended(Reason.NotDurable, f"the stream does not have {left} files of the run: {why}") from None
+        log("bus caught up", files=behind)
+
+    async def _drain_once(self) -> str:
+        try:
+            async with self._linked() as link:
+                await self._catch_up(await open_reader(link, self._run, self._read))
+                while self._gate.journal.behind:
+                    await self._publish(link)
+        except Away as fault:
+            await asyncio.sleep(FIRST_WAIT)
+            return str(fault)
+        return ""
+
+    # -- a session -------------------------------------------------------------------------------------------------
+
+    def _linked(self) -> contextlib.AbstractAsyncContextManager[Link]:
+        return connected(self._settings, principal=subjects.run_principal(self._run))
+
+    async def _session(self) -> None:
+        async with self._linked() as link:
+            if not self._positioned:
+                await self._alone(link)
+            await link.subscribe(subjects.present(self._run), self._answer_present(link))
+            reader = await open_reader(link, self._run, self._read)
+            await self._catch_up(reader)
+            self._positioned = True
+            log("bus reached", seq=self._read, behind=self._gate.journal.behind)
+            await self._live(link, reader)
+
+    async def _live(self, link: Link, reader: Reader) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._listen(reader))
+                tasks.create_task(self._publish_all(link))
+                tasks.create_task(self._standins.serve(link))
+        except BaseExceptionGroup as faults:
+            raise _first(faults) from None
+
+    async def _alone(self, link: Link) -> None:
+        """A run has one gate. Raises Ended (RunLocked) when another is there."""
+        try:
+            answer = await link.request(subjects.present(self._run), b"", within=1.0)
+        except (NobodyThere, Away):
+            return
+        if answer.decode(errors="replace") != self._writer:
+            raise Ended(Reason.RunLocked, f"{self._run}: another gate of this run is on the bus")
+
+    def _answer_present(self, link: Link) -> Callable[[Msg], Awaitable[None]]:
+        async def answer(message: Msg) -> None:
+            with contextlib.suppress(Away):
+                await link.publish(message.reply, self._writer.encode())
+
+        return answer
+
+    async def _catch_up(self, reader: Reader) -> None:
+        while reader.pending:
+            self._take(await reader.next())
+        self._gate.wake()
+
+    async def _listen(self, reader: Reader) -> None:
+        while True:
+            self._take(await reader.next())
+            self._gate.wake()
+
+    # -- what comes ------------------------------------------------------------------------------------------------
+
+    def _take(self, message: Stored) -> None:
+        if message.seq <= self._read:
+            return
+        self._read = message.seq
+        try:
+            _, at = subjects.read(message.subject)
+            if isinstance(at, Said):
+                self._hearing.take(message, at)
+                return
+            found = list(self._gatherer.take(message))
+        except (BadRecord, subjects.BadSubject) as fault:
+            self._hearing.refuse(message, str(fault))
+            return
+        if isinstance(at, Own):
+            self._last = max(self._last, message.seq)
+        for one in found:
+            if why := self._found(one, at):
+                self._hearing.refuse(message, why)
+
+    def _found(self, found: Found, at: Own | Elsewhere) -> str:
+        """Why it cannot be used, if it cannot."""
+        if isinstance(at, Elsewhere):
+            return self._standins.found(found, at)
+        if not self._gate.journal.stored(found.path, found.data):
+            self._unknown(found)
+        return ""
+
+    def _unknown(self, found: Found) -> None:
+        """The run's records have a file that this directory lacks."""
+        if found.path == "run/run.json":
+            if digest(found.data) != self._run_digest:
+                raise Ended(Reason.InvalidRun, f"{self._run}: the stream has another run of this name")
+        elif self._positioned:
+            raise Ended(Reason.RunLocked, f"{self._run}: another gate writes this run's records ({found.path})")
+        elif not (self._gate.restore(found.path, found.data) or self._standins.restore(found.path, found.data)):
+            why = "is in the run's stream but not here; resume the run with its bus, which writes it again"
+            raise Ended(Reason.InvalidRun, f"{found.path}: {why}")
+
+    # -- what goes -------------------------------------------------------------------------------------------------
+
+    async def _publish_all(self, link: Link) -> None:
+        while True:
+            self._news.clear()
+            if self._gate.journal.behind:
+                await self._publish(link)
+            else:
+                await self._tell_status(link)
+                await self._news.wait()
+
+    async def _publish(self, link: Link) -> None:
+        """The next message: one file in parts, or as many files as fit."""
+        for records, files in _messages(tuple(self._gate.journal.waiting)):
+            data = Records(writer=self._writer, records=records).encode()
+            failpoint("before-publish")
+            try:
+                self._last = await append(link, subjects.records(self._run), data, last=self._last)
+            except Superseded:
+                raise Reposition from None
+            failpoint("published")
+            for entry in files:
+                self._gate.journal.stored(entry.path, entry.data)
+            self._gate.wake()
+            self._standins.look()
+
+    async def _tell_status(self, link: Link) -> None:
+        waiting = self._gate.questions.open
+        phase = "Ended" if self._gate.ended else "Waiting" if waiting else "Running"
+        status = Status(
+            run=self._run.run,
+            phase=phase,  # type: ignore[arg-type]
+            waiting=waiting,
+            refused=self._hearing.refused,
+            digest=self._run_digest,
+        )
+        if status != self._told:
+            await link.publish(subjects.status(self._run), status.encode())
+            self._told = status
+
+
+def _messages(waiting: Sequence[Entry]) -> Iterator[tuple[tuple[Record, ...], tuple[Entry, ...]]]:
+    """What to send of what waits: (records, files that are whole with them), message by message."""
+    first = waiting[0]
+    parts = list(record_parts(first.path, first.data))
+    if len(parts) > 1:
+        for part in parts:
+            yield (part,), (first,) if part.part == part.parts else ()
+        return
+    records: list[Record] = []
+    files: list[Entry] = []
+    size = 0
+    for entry in waiting:
+        size += len(entry.data)
+        parts = list(record_parts(entry.path, entry.data)) if size <= MESSAGE or not records else []
+        if len(parts) != 1:
+            break
+        records += parts
+        files.append(entry)
+    yield tuple(records), tuple(files)
+
+
+def _first(faults: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What ends the run before what ends the session."""
+    found = [_first(f) if isinstance(f, BaseExceptionGroup) else f for f in faults.exceptions]
+    return next((fault for fault in found if not isinstance(fault, Away | Reposition)), found[0])
