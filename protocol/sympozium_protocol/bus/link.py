@@ -19,7 +19,7 @@ from nats.aio.msg import Msg
 
 from sympozium_protocol.bus.faults import Away, NobodyThere, refused
 from sympozium_protocol.bus.settings import BusSettings
-from sympozium_protocol.bus.subjects import reader_name
+from sympozium_protocol.bus.subjects import inbox, reader_name
 from sympozium_protocol.process import log
 
 CONNECT_WITHIN: Final = 5.0
@@ -43,7 +43,7 @@ class Link:
         self.lost = False
         self.max_payload = client.max_payload
         self._waiting: dict[str, asyncio.Future[Msg]] = {}
-        self._inbox = f"_INBOX.{reader}"
+        self._inbox = inbox(reader)
         self._asked = 0
         self._tell: list[Callable[[], None]] = []
 
@@ -145,8 +145,9 @@ async def connect(settings: BusSettings, *, principal: str) -> Link:
                 settings.url,
                 name=nonce,
                 token=settings.token(),
+                nkeys_seed_str=settings.seed(),
                 tls=settings.tls(),
-                inbox_prefix=f"_INBOX.{reader}",
+                inbox_prefix=inbox(reader),
                 allow_reconnect=False,
                 ping_interval=PING_EVERY,
                 max_outstanding_pings=2,

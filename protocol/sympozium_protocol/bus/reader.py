@@ -12,10 +12,11 @@ from nats.aio.msg import Msg
 
 from sympozium_protocol import clock
 from sympozium_protocol.bus import subjects
-from sympozium_protocol.bus.documents import Open, Opened
+from sympozium_protocol.bus.documents import Open, Opened, Turned
 from sympozium_protocol.bus.faults import Away, NobodyThere, refused
 from sympozium_protocol.bus.link import Link, decode_answer
 from sympozium_protocol.bus.subjects import STREAM, RunKey
+from sympozium_protocol.messages.base import InvalidDocument
 
 BATCH: Final = 256
 BEAT: Final = 5.0
@@ -136,11 +137,23 @@ async def open_reader(link: Link, run: RunKey, after: int = 0) -> Reader:
             answer = await link.request(subjects.reader(run, link.reader), Open(after=after).encode())
         except NobodyThere:
             raise Away("the bus's keeper is not there") from None
-        pending = Opened.decode(answer).pending
+        pending = _opened(answer, run)
     found = Reader(link, link.reader, pending)
     link.tell_when_lost(found.wake)
     await link.subscribe(link.inbox("n"), found._heard)
     return found
+
+
+def _opened(answer: bytes, run: RunKey) -> int:
+    try:
+        return Opened.decode(answer).pending
+    except InvalidDocument:
+        pass
+    try:
+        why = Turned.decode(answer).why
+    except InvalidDocument as fault:
+        raise Away(f"the bus's keeper could not be understood: {fault.why}") from None
+    raise Away(f"the bus's keeper has no reader of {run}: {why}")
 
 
 def stored(message: Msg) -> Stored:

@@ -20,6 +20,7 @@ Verb: TypeAlias = Literal["answer", "send", "cancel"]
 VERBS: Final[tuple[Verb, ...]] = get_args(Verb)
 
 _TOKEN: Final = re.compile(ID_PATTERN)
+_READER: Final = re.compile(r"[0-9a-f]{16}-[0-9a-f]{16}")
 
 
 class BadSubject(ValueError):
@@ -149,6 +150,27 @@ def run_principal(run: RunKey) -> str:
 
 def person_principal(name: str) -> str:
     return f"person:{name}"
+
+
+def service_principal(service: str) -> str:
+    return f"service:{service}"
+
+
+def launcher_principal(name: str) -> str:
+    return f"launcher:{name}"
+
+
+def inbox(reader: str) -> str:
+    """What the connection with this reader alone can listen below. Of one principal they have a common beginning."""
+    return f"_INBOX.{reader.replace('-', '.')}"
+
+
+def read_reader(subject: str) -> tuple[RunKey, str]:
+    """(run, reader) of a request for a reader. Raises BadSubject."""
+    parts = subject.split(".")
+    if len(parts) != 5 or parts[:2] != ["sympozium", "reader"] or not _READER.fullmatch(parts[4]):
+        raise BadSubject(f"{subject[:200]!r} asks for no reader")
+    return RunKey(parts[2], parts[3]), parts[4]
 
 
 def person_token(name: str) -> str:
