@@ -1,0 +1,65 @@
+"""Who is let in: the server's questions, answered one after the other, and how many connections one may have."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Final
+
+import nkeys
+from nats.aio.msg import Msg
+
+from sympozium_bus_auth.callout import Question, admit, judge, read_question, refuse
+from sympozium_bus_auth.nkeys_jwt import BadJwt
+from sympozium_bus_auth.verifying import Refused, Verifier
+from sympozium_protocol.bus.faults import Away, NobodyThere
+from sympozium_protocol.bus.link import Link, decode_answer
+from sympozium_protocol.process import log
+
+_CONNECTIONS: Final = "$SYS.REQ.SERVER.PING.CONNZ"
+
+
+class Door:
+    """Answers on ``asked`` (account AUTH), and counts connections through ``system`` (account SYS)."""
+
+    def __init__(self, asked: Link, system: Link, verifier: Verifier, issuer: nkeys.KeyPair, at_most: int) -> None:
+        self._asked = asked
+        self._system = system
+        self._verifier = verifier
+        self._issuer = issuer
+        self._at_most = at_most
+        self._admitted: Counter[str] = Counter()
+        """At least as many as each principal has: who leaves is not taken off until it matters."""
+
+    async def answer(self, message: Msg) -> None:
+        """One question. What is not from a server gets no answer."""
+        try:
+            question = read_question(bytes(message.data))
+        except BadJwt as fault:
+            log("bus-auth", refused=f"a request: {fault}")
+            return
+        try:
+            data = await self._judged(question)
+        except Refused as why:
+            log("bus-auth", refused=str(why), host=question.host)
+            data = refuse(question, self._issuer)
+        await self._asked.publish(message.reply, data)
+
+    async def _judged(self, question: Question) -> bytes:
+        verified, may = await judge(question, self._verifier)
+        principal = verified.identity.principal
+        if self._admitted[principal] >= self._at_most:
+            self._admitted[principal] = await self._connections(principal)
+        if self._admitted[principal] >= self._at_most:
+            raise Refused(f"{principal} has {self._admitted[principal]} connections")
+        self._admitted[principal] += 1
+        log("bus-auth", admitted=principal, host=question.host)
+        return admit(question, verified, may, self._issuer)
+
+    async def _connections(self, principal: str) -> int:
+        asked = json.dumps({"auth": True, "user": principal, "limit": 1}).encode()
+        try:
+            found = decode_answer(await self._system.request(_CONNECTIONS, asked))
+            return int(found["data"]["total"])
+        except (Away, NobodyThere, KeyError, TypeError) as error:
+            raise Refused(f"it is not known how many connections {principal} has: {error}") from None

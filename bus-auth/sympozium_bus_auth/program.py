@@ -1,0 +1,75 @@
+"""The service's life: three connections, and from the start again when one of them is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+
+from sympozium_bus_auth import readers
+from sympozium_bus_auth.callout import SUBJECT
+from sympozium_bus_auth.door import Door
+from sympozium_bus_auth.keys import Keys, seed_file
+from sympozium_bus_auth.verifying import Verifier
+from sympozium_protocol.bus.faults import Away
+from sympozium_protocol.bus.link import Link, connected
+from sympozium_protocol.bus.settings import BusSettings
+from sympozium_protocol.bus.stream import StreamLimits, make_stream
+from sympozium_protocol.bus.subjects import READERS, service_principal
+from sympozium_protocol.process import log
+
+NAME: Final = "bus-auth"
+_AGAIN: Final = (0.2, 0.5, 1.0, 2.0)
+"""Seconds before each further attempt; the last again and again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """``connections``: that one principal may have at a time."""
+
+    bus: BusSettings
+    keys: Keys
+    verifier: Verifier
+    stream: StreamLimits
+    connections: int = 16
+
+
+async def serve(service: Service) -> None:
+    """Until it is told to end. Raises Ended (BusRefused) when the server does not know our keys."""
+    failed = 0
+    while True:
+        try:
+            async with _ready(service) as lost:
+                failed = 0
+                log("bus-auth", serving=service.bus.url)
+                await lost.wait()
+            log("bus-auth", lost=service.bus.url)
+        except Away as away:
+            log("bus-auth", away=str(away))
+        await asyncio.sleep(_AGAIN[min(failed, len(_AGAIN) - 1)])
+        failed += 1
+
+
+@asynccontextmanager
+async def _ready(service: Service) -> AsyncIterator[asyncio.Event]:
+    """Everything is answered while this is open. The event: a connection was lost. Raises Away, Ended."""
+    lost = asyncio.Event()
+    async with AsyncExitStack() as stack:
+        system, keeper, asked = [await _come(stack, service, name, lost) for name in ("system", "keeper", "auth")]
+        await make_stream(keeper, service.stream)
+        await keeper.subscribe(READERS, partial(readers.answer, keeper), queue=NAME)
+        await keeper.settled()
+        door = Door(asked, system, service.verifier, service.keys.issuer, service.connections)
+        await asked.subscribe(SUBJECT, door.answer, queue=NAME)
+        await asked.settled()
+        yield lost
+
+
+async def _come(stack: AsyncExitStack, service: Service, name: str, lost: asyncio.Event) -> Link:
+    settings = replace(service.bus, token_file=None, seed_file=seed_file(service.keys.folder, name))
+    link = await stack.enter_async_context(connected(settings, principal=service_principal(f"{NAME}-{name}")))
+    link.tell_when_lost(lost.set)
+    return link
