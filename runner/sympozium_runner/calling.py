@@ -40,28 +40,47 @@ class Caller:
     """Makes calls. ``stop`` tells, at any time, whether the run must end now, and why."""
 
     def __init__(
-        self, places: Places, watch: Watch, clock: ActiveClock, limit: int, stop: Callable[[], Ended | None]
+        self,
+        places: Places,
+        watch: Watch,
+        clock: ActiveClock,
+        limit: int,
+        patience: float,
+        stop: Callable[[], Ended | None],
     ) -> None:
-        """``limit``: how many calls the run may make in all, those of former lives included."""
+        """``limit``: how many calls the run may make in all, those of former lives included. ``patience``: seconds
+        for which a person is waited for while nothing else goes on."""
         self.places = places
         self.watch = watch
         self.clock = clock
         self.limit = limit
+        self.patience = patience
         self.stop = stop
+        self.open = 0
         self.made = sum(len(counter.calls.names()) for counter in places.counters.values())
 
     async def call(self, call: Call, *, timeout: float) -> Answer:
         """Send it (or take up one that was sent) and wait. ``timeout``: seconds from start.
 
-        Raises Ended (BridgeLost, CallLimit), CannotWrite. What ``stop`` says only makes it withdraw.
+        Raises Ended (BridgeLost, CallLimit, Suspended), CannotWrite. What ``stop`` says only makes it withdraw.
         """
         counter = self.places.counters[call.participant]
         found = self._send(counter, call)
         waiting = _Waiting(self, counter, call, found, timeout)
+        self.open += 1
         try:
             return await waiting.answer()
         finally:
+            self.open -= 1
             self.clock.answered(call.id)
+
+    def check_patience(self) -> None:
+        """A pod is not kept for a person who does not come: the run goes on when he has answered.
+
+        Raises Ended (Suspended).
+        """
+        if self.clock.waiting == self.open and self.clock.waited() > self.patience:
+            raise Ended(Reason.Suspended, f"nobody answered within {self.patience:g} s; answer, then resume the run")
 
     def _send(self, counter: Counter, call: Call) -> str:
         """The digest of the bytes that were sent, now or by a former life."""
@@ -98,6 +117,8 @@ class _Waiting:
         while (found := self._look(time.monotonic())) is None:
             if cause := self.caller.stop():
                 return await self._give_up("cancelled", cause)
+            if self.asked and not self.allowed:
+                self.caller.check_patience()
             if self._overdue(time.monotonic()):
                 return await self._give_up("timeout", None)
             if self._unattended(time.monotonic()):

@@ -18,7 +18,7 @@ class ActiveClock:
         """``before``: the active seconds of former lives."""
         self._now = now
         self._before = before
-        self._since = now()
+        self._since = self._asked = now()
         self._waiting: set[str] = set()
 
     def elapsed(self) -> float:
@@ -27,7 +27,18 @@ class ActiveClock:
     def wait_for_person(self, call_id: str) -> None:
         """Stop while at least one call waits for a person."""
         self._before = self.elapsed()
+        if not self._waiting:
+            self._asked = self._now()
         self._waiting.add(call_id)
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for a person."""
+        return len(self._waiting)
+
+    def waited(self) -> float:
+        """Seconds since the first of them began to."""
+        return self._now() - self._asked if self._waiting else 0.0
 
     def answered(self, call_id: str) -> None:
         if call_id in self._waiting:

@@ -43,7 +43,7 @@ async def live(settings: Settings) -> None:
 
 
 async def _work(spec: RunSpec, places: Places, watch: Watch, settings: Settings) -> RunResult:
-    """From the transcript to a written result."""
+    """From the transcript to a written result. Raises Ended (Suspended) when the run is to go on later."""
     transcript = Transcript(places.transcript, places.ledger)
     agent = make_agent(spec, places, transcript, watch, settings)
     answer, end = "", None
@@ -51,6 +51,8 @@ async def _work(spec: RunSpec, places: Places, watch: Watch, settings: Settings)
         answer = await agent.run()
     except* (Ended, FileFault) as group:
         end = _end_of(group)
+    if end is not None and end.reason is Reason.Suspended:
+        raise end
     result = result_of(spec, transcript.messages, agent.meters, answer=answer, end=end, now=time.time())
     write_result(places, result, answer)
     return result
@@ -65,7 +67,8 @@ def make_agent(spec: RunSpec, places: Places, transcript: Transcript, watch: Wat
         watch.add(counter.manifests.directory)
     active = ActiveClock(active_before(transcript.messages))
     inbox = Inbox(places.inbox, transcript.messages)
-    caller = Caller(places, watch, active, spec.limits.calls, lambda: stop_reason(inbox, active, spec))
+    patience = spec.approval.patience
+    caller = Caller(places, watch, active, spec.limits.calls, patience, lambda: stop_reason(inbox, active, spec))
     toolbox = Toolbox(spec, places, caller, tools(), settings.workspace)
     return Agent(spec, places, transcript, toolbox, caller, inbox, active)
 

@@ -122,7 +122,9 @@ class Session:
             self._say(f"{ended}; started again")
             return decided
         if name == AGENT:
-            self.end(Ending(Reason.OutOfMemory, f"agent: {excess}", code) if excess else Ending(agent=code))
+            said = last_words(self._launch.run.log_of(name)) if code == Reason.Suspended else ""
+            ending = Ending(message=said, agent=code)
+            self.end(Ending(Reason.OutOfMemory, f"agent: {excess}", code) if excess else ending)
             return None
         log = self._launch.run.log_of(name)
         self._say(f"{ended}; it is not started again (see {log})")
