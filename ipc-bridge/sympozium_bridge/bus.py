@@ -13,8 +13,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final
 
-from nats.aio.msg import Msg
-
 from sympozium_bridge.gate import Gate
 from sympozium_bridge.hearing import Hearing
 from sympozium_bridge.journal import Entry
@@ -23,7 +21,7 @@ from sympozium_protocol.bus import subjects
 from sympozium_protocol.bus.documents import MESSAGE, Record, Records, Status, record_parts
 from sympozium_protocol.bus.faults import Away, NobodyThere, Superseded
 from sympozium_protocol.bus.gather import BadRecord, Found, Gatherer
-from sympozium_protocol.bus.link import Link, connected
+from sympozium_protocol.bus.link import Link, Message, connected
 from sympozium_protocol.bus.reader import Reader, Stored, open_reader
 from sympozium_protocol.bus.settings import BusSettings
 from sympozium_protocol.bus.subjects import Elsewhere, Own, RunKey, Said
@@ -144,8 +142,8 @@ class Bus:
         if answer.decode(errors="replace") != self._writer:
             raise Ended(Reason.RunLocked, f"{self._run}: another gate of this run is on the bus")
 
-    def _answer_present(self, link: Link) -> Callable[[Msg], Awaitable[None]]:
-        async def answer(message: Msg) -> None:
+    def _answer_present(self, link: Link) -> Callable[[Message], Awaitable[None]]:
+        async def answer(message: Message) -> None:
             with contextlib.suppress(Away):
                 await link.publish(message.reply, self._writer.encode())
 

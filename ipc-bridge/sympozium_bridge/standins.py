@@ -12,15 +12,13 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from nats.aio.msg import Msg
-
 from sympozium_bridge.journal import Journal
 from sympozium_bridge.standin import Asked, StandIn
 from sympozium_protocol.bus import subjects
 from sympozium_protocol.bus.documents import Request, Taken, Turned
 from sympozium_protocol.bus.faults import NobodyThere
 from sympozium_protocol.bus.gather import Found
-from sympozium_protocol.bus.link import Link
+from sympozium_protocol.bus.link import Link, Message
 from sympozium_protocol.bus.subjects import Elsewhere, RunKey
 from sympozium_protocol.messages.base import InvalidDocument
 from sympozium_protocol.process import log
@@ -91,7 +89,7 @@ class StandIns:
                             tasks.create_task(self._attend(link, lane, asked))
                 await self._news.wait()
 
-    async def _heard(self, message: Msg) -> None:
+    async def _heard(self, message: Message) -> None:
         parts = message.subject.split(".")
         if len(parts) != 7 or (lane := self._lanes.get(parts[5])) is None:
             return

@@ -11,16 +11,20 @@ import contextlib
 import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 
 from sympozium_protocol.bus.faults import Away, NobodyThere, refused
 from sympozium_protocol.bus.settings import BusSettings
 from sympozium_protocol.bus.subjects import inbox, reader_name
 from sympozium_protocol.process import log
+
+Message: TypeAlias = Msg
+"""A message as it was heard: ``subject``, ``reply``, ``data``, ``headers``."""
 
 CONNECT_WITHIN: Final = 5.0
 ANSWER_WITHIN: Final = 5.0
@@ -51,6 +55,11 @@ class Link:
         """Call it when the connection is lost, or closed."""
         self._tell.append(tell)
 
+    def forget(self, tell: Callable[[], None]) -> None:
+        """The opposite of ``tell_when_lost``."""
+        if tell in self._tell:
+            self._tell.remove(tell)
+
     async def _listen(self) -> None:
         await self.client.subscribe(f"{self._inbox}.r.*", cb=self._answer)
 
@@ -61,7 +70,7 @@ class Link:
 
     def _lose(self) -> None:
         self.lost = True
-        for tell in self._tell:
+        for tell in tuple(self._tell):
             tell()
         for waiter in self._waiting.values():
             if not waiter.done():
@@ -101,12 +110,19 @@ class Link:
         except (nats.errors.Error, OSError) as error:
             raise Away(str(error)) from None
 
-    async def subscribe(self, subject: str, heard: Callable[[Msg], Awaitable[None]], *, queue: str = "") -> None:
+    async def subscribe(
+        self, subject: str, heard: Callable[[Msg], Awaitable[None]], *, queue: str = ""
+    ) -> Subscription:
         """Call ``heard`` for each message, one after the other. Raises Away."""
         try:
-            await self.client.subscribe(subject, queue=queue, cb=heard)
+            return await self.client.subscribe(subject, queue=queue, cb=heard)
         except (nats.errors.Error, OSError) as error:
             raise Away(str(error)) from None
+
+    async def unsubscribe(self, subscription: Subscription) -> None:
+        """Hear no more of it; nothing where the connection is lost."""
+        with contextlib.suppress(nats.errors.Error, OSError):
+            await subscription.unsubscribe()
 
     def inbox(self, name: str) -> str:
         """A subject of this connection's own, below which it alone can listen."""
