@@ -6,9 +6,8 @@ import dataclasses
 import time
 from typing import Any, Final
 
-import nkeys
-
-from sympozium_bus_auth.nkeys_jwt import BadJwt, sign, verify
+from sympozium_bus_auth.jwts import BadJwt, sign, verify
+from sympozium_bus_auth.nkeys import SERVER, KeyPair
 from sympozium_bus_auth.permissions import BadName, Permissions, permissions
 from sympozium_bus_auth.verifying import Refused, Verified, Verifier
 
@@ -32,7 +31,7 @@ class Question:
 
 def read_question(data: bytes) -> Question:
     """Raises BadJwt: it is not from a server, or not a question."""
-    claims = verify(data.decode("ascii", "replace"), nkeys.PREFIX_BYTE_SERVER)
+    claims = verify(data.decode("ascii", "replace"), SERVER)
     asked = claims.get("nats")
     if claims.get("aud") != _ASKS or not isinstance(asked, dict):
         raise BadJwt("it is not an authorization request")
@@ -61,7 +60,7 @@ async def judge(question: Question, verifier: Verifier) -> tuple[Verified, Permi
         raise Refused(str(error)) from None
 
 
-def admit(question: Question, verified: Verified, may: Permissions, issuer: nkeys.KeyPair) -> bytes:
+def admit(question: Question, verified: Verified, may: Permissions, issuer: KeyPair) -> bytes:
     """The server's answer: this connection is that user."""
     user = {
         "sub": question.user,
@@ -73,7 +72,7 @@ def admit(question: Question, verified: Verified, may: Permissions, issuer: nkey
     return _answer(question, {"jwt": sign(user, issuer, now=time.time())}, issuer)
 
 
-def refuse(question: Question, issuer: nkeys.KeyPair) -> bytes:
+def refuse(question: Question, issuer: KeyPair) -> bytes:
     """The server's answer: no. Why is not for whoever asked."""
     return _answer(question, {"error": "not admitted"}, issuer)
 
@@ -92,7 +91,7 @@ def _limits(may: Permissions) -> dict[str, Any]:
     return found
 
 
-def _answer(question: Question, said: dict[str, Any], issuer: nkeys.KeyPair) -> bytes:
+def _answer(question: Question, said: dict[str, Any], issuer: KeyPair) -> bytes:
     claims = {
         "sub": question.user,
         "aud": question.server,

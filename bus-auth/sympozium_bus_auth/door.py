@@ -6,14 +6,12 @@ import json
 from collections import Counter
 from typing import Final
 
-import nkeys
-from nats.aio.msg import Msg
-
 from sympozium_bus_auth.callout import Question, admit, judge, read_question, refuse
-from sympozium_bus_auth.nkeys_jwt import BadJwt
+from sympozium_bus_auth.jwts import BadJwt
+from sympozium_bus_auth.nkeys import KeyPair
 from sympozium_bus_auth.verifying import Refused, Verifier
 from sympozium_protocol.bus.faults import Away, NobodyThere
-from sympozium_protocol.bus.link import Link, decode_answer
+from sympozium_protocol.bus.link import Link, Message, decode_answer
 from sympozium_protocol.process import log
 
 _CONNECTIONS: Final = "$SYS.REQ.SERVER.PING.CONNZ"
@@ -22,7 +20,7 @@ _CONNECTIONS: Final = "$SYS.REQ.SERVER.PING.CONNZ"
 class Door:
     """Answers on ``asked`` (account AUTH), and counts connections through ``system`` (account SYS)."""
 
-    def __init__(self, asked: Link, system: Link, verifier: Verifier, issuer: nkeys.KeyPair, at_most: int) -> None:
+    def __init__(self, asked: Link, system: Link, verifier: Verifier, issuer: KeyPair, at_most: int) -> None:
         self._asked = asked
         self._system = system
         self._verifier = verifier
@@ -31,7 +29,7 @@ class Door:
         self._admitted: Counter[str] = Counter()
         """At least as many as each principal has: who leaves is not taken off until it matters."""
 
-    async def answer(self, message: Msg) -> None:
+    async def answer(self, message: Message) -> None:
         """One question. What is not from a server gets no answer."""
         try:
             question = read_question(bytes(message.data))

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import nkeys
-
 from sympozium_bus_auth.configuration import PublicKeys
-from sympozium_bus_auth.nkeys_jwt import public
+from sympozium_bus_auth.nkeys import ACCOUNT, USER, BadKey, KeyPair
 from sympozium_protocol.exits import Ended, Reason
 
 TOKEN_KEY: Final = "token.key"  # noqa: S105  a name of a file
@@ -21,10 +18,10 @@ TOKEN_KEY: Final = "token.key"  # noqa: S105  a name of a file
 TOKEN_PUBLIC: Final = "token.pub"  # noqa: S105  a name of a file
 """Tells who signed them: for the service."""
 SEEDS: Final = {
-    "issuer": nkeys.PREFIX_BYTE_ACCOUNT,
-    "auth": nkeys.PREFIX_BYTE_USER,
-    "keeper": nkeys.PREFIX_BYTE_USER,
-    "system": nkeys.PREFIX_BYTE_USER,
+    "issuer": ACCOUNT,
+    "auth": USER,
+    "keeper": USER,
+    "system": USER,
 }
 """Files NAME.seed: the first signs the service's answers, with the others it comes to the server."""
 
@@ -33,19 +30,20 @@ SEEDS: Final = {
 class Keys:
     """The service's own: no private key of tokens is among them."""
 
-    folder: Path
-    issuer: nkeys.KeyPair
-    public: PublicKeys
+    pairs: dict[str, KeyPair]
 
     @classmethod
     def read(cls, folder: Path) -> Keys:
         """Raises Ended (MissingKey)."""
-        pairs = {name: _pair(seed_file(folder, name)) for name in SEEDS}
-        return cls(folder, pairs["issuer"], PublicKeys(**{name: public(pair) for name, pair in pairs.items()}))
+        return cls({name: _pair(folder / f"{name}.seed", kind) for name, kind in SEEDS.items()})
 
+    @property
+    def issuer(self) -> KeyPair:
+        return self.pairs["issuer"]
 
-def seed_file(folder: Path, name: str) -> Path:
-    return folder / f"{name}.seed"
+    @property
+    def public(self) -> PublicKeys:
+        return PublicKeys(**{name: pair.public for name, pair in self.pairs.items()})
 
 
 def make(folder: Path) -> Keys:
@@ -58,8 +56,8 @@ def make(folder: Path) -> Keys:
         TOKEN_KEY: key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
         TOKEN_PUBLIC: key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
     }
-    for name, prefix in SEEDS.items():
-        texts[f"{name}.seed"] = nkeys.encode_seed(secrets.token_bytes(32), prefix) + b"\n"
+    for name, kind in SEEDS.items():
+        texts[f"{name}.seed"] = f"{KeyPair.new(kind).text}\n".encode()
     with _writing(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in texts:
@@ -83,10 +81,12 @@ def _writing(folder: Path) -> Iterator[None]:
         raise Ended(Reason.Usage, f"{error.filename or folder}: {(error.strerror or '').lower()}") from None
 
 
-def _pair(path: Path) -> nkeys.KeyPair:
+def _pair(path: Path, kind: int) -> KeyPair:
     try:
-        return nkeys.from_seed(bytearray(path.read_bytes().strip()))
+        return KeyPair.read(path.read_text(encoding="ascii").strip(), kind)
     except OSError as error:
         raise Ended(Reason.MissingKey, f"{path}: {(error.strerror or '').lower()}") from None
-    except (ValueError, nkeys.NkeysError):
-        raise Ended(Reason.MissingKey, f"{path}: holds no seed of an nkey") from None
+    except BadKey as error:
+        raise Ended(Reason.MissingKey, f"{path}: {error}") from None
+    except UnicodeDecodeError:
+        raise Ended(Reason.MissingKey, f"{path}: is no key") from None

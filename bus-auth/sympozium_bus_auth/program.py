@@ -12,10 +12,10 @@ from typing import Final
 from sympozium_bus_auth import readers
 from sympozium_bus_auth.callout import SUBJECT
 from sympozium_bus_auth.door import Door
-from sympozium_bus_auth.keys import Keys, seed_file
+from sympozium_bus_auth.keys import Keys
 from sympozium_bus_auth.verifying import Verifier
 from sympozium_protocol.bus.faults import Away
-from sympozium_protocol.bus.link import Link, connected
+from sympozium_protocol.bus.link import Link, Login, connected
 from sympozium_protocol.bus.settings import BusSettings
 from sympozium_protocol.bus.stream import StreamLimits, make_stream
 from sympozium_protocol.bus.subjects import READERS, service_principal
@@ -69,7 +69,13 @@ async def _ready(service: Service) -> AsyncIterator[asyncio.Event]:
 
 
 async def _come(stack: AsyncExitStack, service: Service, name: str, lost: asyncio.Event) -> Link:
-    settings = replace(service.bus, token_file=None, seed_file=seed_file(service.keys.folder, name))
-    link = await stack.enter_async_context(connected(settings, principal=service_principal(f"{NAME}-{name}")))
+    pair = service.keys.pairs[name]
+    link = await stack.enter_async_context(
+        connected(
+            replace(service.bus, token_file=None),
+            principal=service_principal(f"{NAME}-{name}"),
+            login=Login(pair.public, pair.sign),
+        )
+    )
     link.tell_when_lost(lost.set)
     return link

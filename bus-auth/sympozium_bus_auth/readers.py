@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from nats.aio.msg import Msg
-
 from sympozium_protocol.bus import subjects
 from sympozium_protocol.bus.documents import Open, Opened, Turned
 from sympozium_protocol.bus.faults import Away
-from sympozium_protocol.bus.link import Link
+from sympozium_protocol.bus.link import Link, Message
 from sympozium_protocol.bus.reader import make_reader
 from sympozium_protocol.bus.subjects import BadSubject
 from sympozium_protocol.exits import Ended
@@ -15,7 +13,7 @@ from sympozium_protocol.messages.base import InvalidDocument
 from sympozium_protocol.process import log
 
 
-async def answer(link: Link, message: Msg) -> None:
+async def answer(link: Link, message: Message) -> None:
     """One request for a reader. That its sender may ask for it is the server's to know: it stands in the subject."""
     try:
         run, name = subjects.read_reader(message.subject)

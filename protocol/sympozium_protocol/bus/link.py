@@ -7,10 +7,12 @@ another and looks where things stand.
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import nats.errors
@@ -142,13 +144,26 @@ class Link:
                 await self.client.close()
 
 
-async def connect(settings: BusSettings, *, principal: str) -> Link:
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A user of the server's own configuration, an nkey: its public key, and what signs with the private one."""
+
+    user: str
+    sign: Callable[[bytes], bytes]
+
+    def signature(self, nonce: str) -> bytes:
+        return base64.b64encode(self.sign(nonce.encode()))
+
+
+async def connect(settings: BusSettings, *, principal: str, login: Login | None = None) -> Link:
     """Open a connection. Raises Away, and Ended (BusRefused) when the server does not want us.
 
     ``principal``: as whom it reads (``subjects.run_principal``, ``person_principal``), as the token has it.
     """
     client, nonce = Client(), secrets.token_hex(8)
     reader = reader_name(principal, nonce)
+    # without a word of its own for that: it takes the name from a package that has no wheels
+    client._public_nkey = login.user if login else None
     found: list[Link] = []
 
     async def closed() -> None:
@@ -161,7 +176,7 @@ async def connect(settings: BusSettings, *, principal: str) -> Link:
                 settings.url,
                 name=nonce,
                 token=settings.token(),
-                nkeys_seed_str=settings.seed(),
+                signature_cb=login.signature if login else None,
                 tls=settings.tls(),
                 inbox_prefix=inbox(reader),
                 allow_reconnect=False,
@@ -195,9 +210,9 @@ async def _tell(error: Exception) -> None:
 
 
 @contextlib.asynccontextmanager
-async def connected(settings: BusSettings, *, principal: str) -> AsyncIterator[Link]:
+async def connected(settings: BusSettings, *, principal: str, login: Login | None = None) -> AsyncIterator[Link]:
     """A connection for the time of a ``with``. Raises as ``connect``."""
-    link = await connect(settings, principal=principal)
+    link = await connect(settings, principal=principal, login=login)
     try:
         yield link
     finally:

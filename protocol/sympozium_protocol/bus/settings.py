@@ -27,8 +27,6 @@ class BusSettings:
     url: str
     token_file: Path | None = None
     ca_file: Path | None = None
-    seed_file: Path | None = None
-    """Of a user that the server's own configuration names (an nkey): how the keeper comes to it."""
 
     @classmethod
     def from_environment(cls) -> Self | None:
@@ -49,11 +47,11 @@ class BusSettings:
         """Raises Ended (BusRefused) when it cannot be read."""
         if self.token_file is None:
             return None
-        return _read(self.token_file)
-
-    def seed(self) -> str | None:
-        """Raises Ended (BusRefused) when it cannot be read."""
-        return _read(self.seed_file) if self.seed_file else None
+        try:
+            return self.token_file.read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as error:
+            why = (error.strerror or "").lower() if isinstance(error, OSError) else "is no text"
+            raise Ended(Reason.BusRefused, f"{self.token_file}: {why}") from None
 
     def tls(self) -> ssl.SSLContext | None:
         """Raises Ended (BusRefused) when the authorities cannot be read."""
@@ -63,14 +61,6 @@ class BusSettings:
             return ssl.create_default_context(cafile=self.ca_file)
         except (OSError, ssl.SSLError) as error:
             raise Ended(Reason.BusRefused, f"{self.ca_file}: {error.strerror or error}") from None
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as error:
-        why = (error.strerror or "").lower() if isinstance(error, OSError) else "is no text"
-        raise Ended(Reason.BusRefused, f"{path}: {why}") from None
 
 
 def checked_url(url: str) -> str:
