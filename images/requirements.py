@@ -16,6 +16,7 @@ class Project:
 
     directory: Path
     dependencies: tuple[str, ...]
+    extras: dict[str, tuple[str, ...]]
 
 
 def projects(workspace: Path) -> dict[str, Project]:
@@ -24,27 +25,34 @@ def projects(workspace: Path) -> dict[str, Project]:
     for file in sorted([*workspace.glob("*/pyproject.toml"), *workspace.glob("*/*/pyproject.toml")]):
         project = tomllib.loads(file.read_text()).get("project")
         if project:
-            found[project["name"]] = Project(file.parent, tuple(project.get("dependencies", [])))
+            extras = {name: tuple(needed) for name, needed in project.get("optional-dependencies", {}).items()}
+            found[project["name"]] = Project(file.parent, tuple(project.get("dependencies", [])), extras)
     return found
 
 
 def closure(ours: dict[str, Project], wanted: list[str]) -> tuple[list[str], list[str]]:
-    """Packages of ours, and requirements from outside, that ``wanted`` (names) need; both sorted."""
+    """Packages of ours, and requirements from outside, that ``wanted`` (names, with extras) need; both sorted."""
     inside: set[str] = set()
     outside: set[str] = set()
-    todo = list(wanted)
+    todo, seen = list(wanted), set[str]()
     while todo:
-        name = todo.pop()
-        if name in inside:
+        needed = todo.pop()
+        if needed in seen:
+            continue
+        seen.add(needed)
+        name, extras = _split(needed)
+        if name not in ours:
+            outside.add(needed)
             continue
         inside.add(name)
-        for dependency in ours[name].dependencies:
-            other = re.split(r"[^A-Za-z0-9._-]", dependency)[0]
-            if other in ours:
-                todo.append(other)
-            else:
-                outside.add(dependency)
+        todo += [*ours[name].dependencies, *(line for extra in extras for line in ours[name].extras[extra])]
     return sorted(inside), sorted(outside)
+
+
+def _split(requirement: str) -> tuple[str, list[str]]:
+    """The name and the extras."""
+    name, extras = re.fullmatch(r"([A-Za-z0-9._-]+)(?:\[([^]]*)\])?.*", requirement, re.DOTALL).groups()  # type: ignore[union-attr]
+    return name, [extra.strip() for extra in (extras or "").split(",") if extra.strip()]
 
 
 if __name__ == "__main__":
