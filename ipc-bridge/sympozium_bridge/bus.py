@@ -16,6 +16,7 @@ from typing import Final
 from sympozium_bridge.gate import Gate
 from sympozium_bridge.hearing import Hearing
 from sympozium_bridge.journal import Entry
+from sympozium_bridge.progress import Progress
 from sympozium_bridge.standins import StandIns
 from sympozium_protocol.bus import subjects
 from sympozium_protocol.bus.documents import MESSAGE, Record, Records, Status, record_parts
@@ -44,7 +45,9 @@ class Reposition(Exception):
 class Bus:
     """One life of the gate on the bus."""
 
-    def __init__(self, settings: BusSettings, gate: Gate, standins: StandIns, run_digest: str) -> None:
+    def __init__(
+        self, settings: BusSettings, gate: Gate, standins: StandIns, progress: Progress, run_digest: str
+    ) -> None:
         """``run_digest``: of the RunSpec's bytes."""
         self._settings = settings
         self._gate = gate
@@ -52,6 +55,7 @@ class Bus:
         self._run = RunKey.of(gate.spec)
         self._writer = secrets.token_hex(8)
         self._standins = standins
+        self._progress = progress
         self._hearing = Hearing(gate)
         self._gatherer = Gatherer(self._run)
         self._read = 0
@@ -130,6 +134,7 @@ class Bus:
                 tasks.create_task(self._listen(reader))
                 tasks.create_task(self._publish_all(link))
                 tasks.create_task(self._standins.serve(link))
+                tasks.create_task(self._progress.tell(link))
         except BaseExceptionGroup as faults:
             raise _first(faults) from None
 

@@ -62,6 +62,7 @@ async def _with_bus(root: Directory, spec: RunSpec, gate: Gate) -> None:
 def _bus(root: Directory, spec: RunSpec, gate: Gate) -> tuple[Bus, StandIns]:
     """Loaded where there is one: its library is not for every run."""
     from sympozium_bridge.bus import Bus
+    from sympozium_bridge.progress import Progress
     from sympozium_bridge.standin import StandIn
     from sympozium_bridge.standins import StandIns
     from sympozium_protocol.bus.settings import BusSettings
@@ -76,4 +77,4 @@ def _bus(root: Directory, spec: RunSpec, gate: Gate) -> tuple[Bus, StandIns]:
     gate.journal.adopt = gate.restore
     with root.open(layout.RUN) as run:
         data = run.read(layout.RUN_FILE) or b""
-    return Bus(settings, gate, standins, digest(data)), standins
+    return Bus(settings, gate, standins, Progress(root, spec), digest(data)), standins

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from sympozium_protocol.bus import subjects
+from sympozium_protocol.bus.link import Link, Message
 from sympozium_protocol.bus.subjects import RunKey
 from sympozium_protocol.clock import utc
 from sympozium_protocol.exits import Reason
@@ -97,7 +100,9 @@ def test_a_write_waits_for_the_stream_and_a_read_does_not(
         assert len(found) == len(set(found))
 
 
-@pytest.mark.parametrize("point", ["before-publish#3", "published#3", "published#5", "before-verdict#2", "verdict#2"])
+@pytest.mark.parametrize(
+    "point", ["before-publish#2", "published#1", "published#2", "published#3", "before-verdict#2", "verdict#2"]
+)
 def test_a_gate_killed_at_any_point_leaves_no_gap_and_no_repeat(
     point: str, pod: Callable[..., Pod], outside: Outside, tmp_path: Path
 ) -> None:
@@ -224,3 +229,22 @@ def test_large_bodies_come_in_parts_and_are_whole_again(pod: Callable[..., Pod],
         until(lambda: paths(outside, run.run)[-1] == "ops/replies/1-1.json")
         found = {one.path: one.data for one in outside.files(run.run)}
         assert found[f"ops/blobs/{digest(body)}"] == body
+
+
+def test_what_a_participant_shows_while_it_works_is_heard_by_who_follows(
+    pod: Callable[..., Pod], outside: Outside
+) -> None:
+    with pod() as run:
+        one_step(run, 1)
+
+        async def follow(link: Link) -> bytes:
+            heard: asyncio.Queue[Message] = asyncio.Queue()
+            await link.subscribe(subjects.live(run.run), heard.put)
+            await link.settled()
+            (run.path / "ops/progress/2-1").write_bytes(b"half of it")
+            while (message := await asyncio.wait_for(heard.get(), 20)).subject.split(".")[4] != "progress":
+                pass
+            assert message.subject == subjects.progress(run.run, "ops", "2-1")
+            return bytes(message.data)
+
+        assert outside.do(follow) == b"half of it"
