@@ -33,7 +33,7 @@ def test_a_participant_elsewhere_is_placed_on_the_bus_under_its_service(resolved
 
 
 def test_the_pod_has_no_program_for_it_and_the_gate_writes_its_directory(resolved: Resolve) -> None:
-    pod = assemble(resolved(input="x", memory=True, elsewhere=("memory",)), Outfit())
+    pod = assemble(resolved(input="x", memory=True, elsewhere=("memory", "shell")), Outfit())
     assert [program.name for program in pod.participants] == ["model"]
     assert all(mount.writable for mount in mounts_of(pod.bridge, "memory").values())
     assert not any(mount.writable for mount in mounts_of(pod.bridge, "model").values())
