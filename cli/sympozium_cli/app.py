@@ -58,6 +58,11 @@ def run_command(
     on: o.Where = "processes",
     registry: o.Registry = "sympozium",
     tag: o.Tag = "dev",
+    bus: o.BusUrl = "",
+    bus_token: o.BusToken = "",
+    bus_ca: o.BusAuthorities = "",
+    bus_key: o.BusKey = "",
+    elsewhere: o.Elsewhere = None,
     output: OutputOption = "text",
     quiet: Quiet = False,
 ) -> int:
@@ -65,6 +70,7 @@ def run_command(
 
     It runs as a pod of local processes, or of containers; what these cannot enforce is said by name.
     """
+    from sympozium_cli.bus.named import bus_of
     from sympozium_cli.podfile import On
     from sympozium_cli.starting import Wanted, start
     from sympozium_controller.flags import Flags
@@ -83,6 +89,7 @@ def run_command(
         max_tokens=max_tokens,
         max_usd=max_usd,
         approve=approve,
+        elsewhere=tuple(elsewhere or ()),
     )
     return start(
         Wanted(
@@ -96,12 +103,13 @@ def run_command(
             quiet=quiet,
             dry_run=dry_run,
             on=On(on, registry, tag) if on != "processes" else On(),
+            bus=bus_of(bus, bus_token, bus_ca, bus_key),
             plain=_given(context),
         )
     )
 
 
-_WHERE = frozenset({"directory", "on", "registry", "tag"})
+_WHERE = frozenset({"directory", "on", "registry", "tag", "bus", "bus_token", "bus_ca", "bus_key"})
 _ANY_RUN = _WHERE | {"text", "file", "approve", "replay", "dry_run", "output", "quiet"}
 
 
@@ -116,13 +124,61 @@ def _given(context: typer.Context) -> frozenset[str]:
 def resume_command(
     run: Run,
     approve: Annotated[o.Approve | None, typer.Option(help="As of run; default: as it was started.")] = None,
+    bus: o.ThereUrl = "",
+    bus_token: o.ThereToken = "",
+    bus_ca: o.ThereAuthorities = "",
+    bus_key: o.BusKey = "",
+    namespace: o.Namespace = "default",
+    directory: o.Place = None,
+    file: o.Files = None,
+    instance: o.Instance = "",
+    provider: o.Provider = "",
+    model: o.Model = "",
+    base_url: o.BaseUrl = "",
+    script: o.Script = "",
+    skill: o.Skill = None,
+    mcp: o.Mcp = None,
+    policy: o.Policy = "",
+    on: o.Where = "processes",
+    registry: o.Registry = "sympozium",
+    tag: o.Tag = "dev",
     output: OutputOption = "text",
     quiet: Quiet = False,
 ) -> int:
-    """Go on with a run whose programs have gone. Nothing that writes is done twice."""
-    from sympozium_cli.starting import resume
+    """Go on with a run whose programs have gone. Nothing that writes is done twice.
 
-    return resume(run, approve, output, quiet=quiet)
+    With --bus also where its directory is not, or is empty: what the run is and what came of it is on the bus. What
+    its programs are is not: give the documents and options again that it was started with (-f, --skill, --policy, …).
+    """
+    from sympozium_cli.bus.named import bus_of
+    from sympozium_cli.podfile import On
+    from sympozium_cli.resuming import Asked, bus_for_resume, resume
+    from sympozium_controller.flags import Flags
+
+    flags = Flags(
+        instance=instance,
+        provider=provider,
+        model=model,
+        base_url=base_url,
+        skills=tuple(skill or ()),
+        mcp=tuple(mcp or ()),
+        policy=policy,
+    )
+    return resume(
+        Asked(
+            name=run,
+            approve=approve,
+            output=output,
+            quiet=quiet,
+            bus=bus_for_resume(bus_of(bus, bus_token, bus_ca, bus_key), run),
+            namespace=namespace,
+            directory=directory,
+            files=tuple(file or ()),
+            flags=flags,
+            script=script,
+            on=On(on, registry, tag) if on != "processes" else On(),
+        )
+    )
 
 
 @runs.command("list")
@@ -142,19 +198,51 @@ def prune_command() -> None:
 
 
 @runs.command("show")
-def show_command(run: Run, output: ShowOutput = "text") -> None:
+def show_command(
+    run: Run,
+    bus: o.ThereUrl = "",
+    bus_token: o.ThereToken = "",
+    bus_ca: o.ThereAuthorities = "",
+    namespace: o.Namespace = "default",
+    output: ShowOutput = "text",
+) -> None:
     """The transcript of a run, readable; with json, its documents."""
+    from sympozium_cli.bus.named import bus_of
     from sympozium_cli.view.records import show
 
-    show(run, output)
+    show(run, output, bus_of(bus, bus_token, bus_ca), namespace)
+
+
+@app.command("logs")
+def logs_command(
+    run: Run,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")] = False,
+    bus: o.ThereUrl = "",
+    bus_token: o.ThereToken = "",
+    bus_ca: o.ThereAuthorities = "",
+    namespace: o.Namespace = "default",
+) -> None:
+    """What has happened in a run, and with -f what happens, from this machine or from the bus."""
+    from sympozium_cli.bus.named import bus_of
+    from sympozium_cli.view.logs import logs
+
+    logs(run, bus_of(bus, bus_token, bus_ca), namespace, follow=follow)
 
 
 @app.command("send")
-def send_command(run: Run, text: Annotated[str, typer.Argument(metavar="TEXT", show_default=False)]) -> None:
+def send_command(
+    run: Run,
+    text: Annotated[str, typer.Argument(metavar="TEXT", show_default=False)],
+    bus: o.ThereUrl = "",
+    bus_token: o.ThereToken = "",
+    bus_ca: o.ThereAuthorities = "",
+    namespace: o.Namespace = "default",
+) -> None:
     """Say something more to a running agent."""
+    from sympozium_cli.bus.named import bus_of
     from sympozium_cli.talking import send
 
-    send(run, text)
+    send(run, text, bus_of(bus, bus_token, bus_ca), namespace)
 
 
 Call = Annotated[str, typer.Argument(metavar="CALL", help="The call's id, such as 4-1.", show_default=False)]
@@ -162,27 +250,53 @@ ReasonOption = Annotated[str, typer.Option("--reason", help="The model reads it.
 
 
 @app.command("approve")
-def approve_command(run: Run, call: Call, reason: ReasonOption = "") -> None:
+def approve_command(
+    run: Run,
+    call: Call,
+    reason: ReasonOption = "",
+    bus: o.ThereUrl = "",
+    bus_token: o.ThereToken = "",
+    bus_ca: o.ThereAuthorities = "",
+    namespace: o.Namespace = "default",
+) -> None:
     """Allow a call that waits for a person."""
+    from sympozium_cli.bus.named import bus_of
     from sympozium_cli.talking import answer
 
-    answer(run, call, allow=True, reason=reason)
+    answer(run, call, allow=True, reason=reason, bus=bus_of(bus, bus_token, bus_ca), namespace=namespace)
 
 
 @app.command("deny")
-def deny_command(run: Run, call: Call, reason: ReasonOption = "") -> None:
+def deny_command(
+    run: Run,
+    call: Call,
+    reason: ReasonOption = "",
+    bus: o.ThereUrl = "",
+    bus_token: o.ThereToken = "",
+    bus_ca: o.ThereAuthorities = "",
+    namespace: o.Namespace = "default",
+) -> None:
     """Deny a call that waits for a person."""
+    from sympozium_cli.bus.named import bus_of
     from sympozium_cli.talking import answer
 
-    answer(run, call, allow=False, reason=reason)
+    answer(run, call, allow=False, reason=reason, bus=bus_of(bus, bus_token, bus_ca), namespace=namespace)
 
 
 @app.command("cancel")
-def cancel_command(run: Run, reason: ReasonOption = "") -> None:
+def cancel_command(
+    run: Run,
+    reason: ReasonOption = "",
+    bus: o.ThereUrl = "",
+    bus_token: o.ThereToken = "",
+    bus_ca: o.ThereAuthorities = "",
+    namespace: o.Namespace = "default",
+) -> None:
     """End a run cleanly."""
+    from sympozium_cli.bus.named import bus_of
     from sympozium_cli.talking import cancel
 
-    cancel(run, reason)
+    cancel(run, reason, bus_of(bus, bus_token, bus_ca), namespace)
 
 
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}

@@ -10,6 +10,7 @@ import signal
 import sys
 from dataclasses import dataclass
 
+from sympozium_cli.bus.named import Bus
 from sympozium_cli.launch.platform import Held, Platform, Starter
 from sympozium_cli.launch.session import Ending, Launch, Session, last_words
 from sympozium_cli.outcome import Outcome, outcome_of
@@ -20,6 +21,7 @@ from sympozium_cli.view.ask import Approve, answerer_of
 from sympozium_cli.view.events import Events
 from sympozium_cli.view.live import Live
 from sympozium_cli.view.present import Presenter
+from sympozium_cli.view.source import namespace_option
 from sympozium_protocol import clock
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.files import Directory, FileFault
@@ -38,6 +40,8 @@ class Wishes:
     approve: Approve
     output: str
     quiet: bool
+    bus: Bus | None = None
+    """The one that the run is on: it can be answered from there."""
 
 
 def attend(
@@ -115,11 +119,19 @@ class _Attendance:
             await asyncio.gather(view, return_exceptions=True)
 
     def _view(self, events: Events) -> Live:
-        answerer = answerer_of(self._wishes.approve, self._mouth, self._terminal)
+        answerer = answerer_of(self._wishes.approve, self._mouth, self._terminal, self._command)
         live = Live(events, self._presenter, answerer)
         if self._resumed:
             live.catch_up()
         return live
+
+    def _command(self, verb: str, call: str) -> str:
+        """A command about this run: by its name on the bus, if it is on one."""
+        bus = self._wishes.bus
+        words = (self._launch.run.name, call) if bus is None else (self._spec.run, call)
+        return " ".join(("sympozium", verb, *words)) + (
+            f" {bus.words_for_others}{namespace_option(self._spec.namespace)}" if bus else ""
+        )
 
     def _view_failed(self, view: asyncio.Task[None]) -> None:
         """Nobody sees the run and nobody can be asked any more: suspend it, and say why."""

@@ -33,21 +33,38 @@ class Prepared:
     values: Mapping[SecretEnv, str]
 
 
-def prepare(files: Sequence[str], flags: Flags, *, run_id: str, now: str, contained: bool = False) -> Prepared:
-    """Raises Ended with a reason 10-19 and a message that names file and field."""
-    objects, spec, pod = made(files, flags, run_id=run_id, now=now, contained=contained)
+def prepare(
+    files: Sequence[str],
+    flags: Flags,
+    *,
+    run_id: str,
+    now: str,
+    contained: bool = False,
+    told: Mapping[str, str] | None = None,
+) -> Prepared:
+    """Raises Ended with a reason 10-19 and a message that names file and field. ``told``: facts, if not of here."""
+    objects, spec, pod = made(files, flags, run_id=run_id, now=now, contained=contained, told=told)
     if contained:
         pod = with_found_keys(pod, spec.model.participant, os.environ)
     values = secret_values(objects, spec.namespace, secrets_of(pod), os.environ)
     return Prepared(spec, _saved(objects, spec, pod, files, flags), values)
 
 
-def made(files: Sequence[str], flags: Flags, *, run_id: str, now: str, contained: bool) -> tuple[Objects, RunSpec, Pod]:
+def made(
+    files: Sequence[str],
+    flags: Flags,
+    *,
+    run_id: str,
+    now: str,
+    contained: bool,
+    told: Mapping[str, str] | None = None,
+) -> tuple[Objects, RunSpec, Pod]:
     """A run without its keys. ``contained``: its programs will be containers. Raises Ended as ``prepare`` does."""
     objects = documents(files)
     packs, skills = with_own(shipped(), flags.skills)
     flags = replace(flags, skills=skills)
-    spec = resolve(objects, packs, flags, run_id=run_id, now=now, facts=facts(contained=contained))
+    known = facts(contained=contained) if told is None else told
+    spec = resolve(objects, packs, flags, run_id=run_id, now=now, facts=known)
     pod = assemble(spec, outfit(objects, packs, flags))
     check_size(pod)
     return objects, spec, pod

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-Approve = Literal["ask", "all", "none"]
+Approve = Literal["ask", "all", "none", "wait"]
 
 Text = Annotated[
     str | None, typer.Argument(metavar="[INPUT]", help="What is to be done; - reads it from standard input.")
@@ -44,7 +44,9 @@ Timeout = Annotated[
 MaxSteps = Annotated[int | None, typer.Option(metavar="N", help="Turns of the model; 0: no limit.")]
 MaxTokens = Annotated[int | None, typer.Option(metavar="N", help="Tokens in all; 0: no limit.")]
 MaxUsd = Annotated[float | None, typer.Option(metavar="USD", help="Dollars in all; 0: no limit.")]
-ApproveOption = Annotated[Approve, typer.Option(help="Who answers: you, on the terminal; always yes; nobody.")]
+ApproveOption = Annotated[
+    Approve, typer.Option(help="Who answers: you, on the terminal; always yes; nobody; somebody elsewhere (wait).")
+]
 Replay = Annotated[str, typer.Option(metavar="RUN", help="Take the model's answers from this run; tools act anew.")]
 Place = Annotated[
     str | None,
@@ -61,3 +63,51 @@ Registry = Annotated[
     str, typer.Option(metavar="NAME", envvar="SYMPOZIUM_REGISTRY", help="Where the images are: NAME/agent:TAG.")
 ]
 Tag = Annotated[str, typer.Option(metavar="NAME", envvar="SYMPOZIUM_TAG", help="The images' tag.")]
+
+BusUrl = Annotated[
+    str,
+    typer.Option(
+        "--bus",
+        metavar="URL",
+        envvar="SYMPOZIUM_BUS",
+        help="Put the run on a bus: nats://HOST:4222 or tls://HOST:4222. It can be followed and answered from there.",
+    ),
+]
+BusToken = Annotated[
+    str,
+    typer.Option(metavar="FILE", envvar="SYMPOZIUM_BUS_TOKEN_FILE", help="The token to come to the bus with."),
+]
+BusAuthorities = Annotated[
+    str,
+    typer.Option(
+        "--bus-ca", metavar="FILE", envvar="SYMPOZIUM_BUS_CA_FILE", help="Who may vouch for the bus's server (tls)."
+    ),
+]
+BusKey = Annotated[
+    str,
+    typer.Option(
+        metavar="FILE", envvar="SYMPOZIUM_BUS_KEY_FILE", help="Mint the tokens of this run with this private key."
+    ),
+]
+Elsewhere = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[=SERVICE]",
+        help="This participant (model, memory, channels, schedules, …) answers over the bus. May be repeated.",
+    ),
+]
+ThereUrl = Annotated[
+    str,
+    typer.Option(
+        "--bus",
+        metavar="URL",
+        help="The bus that the run is on. Default: SYMPOZIUM_BUS, for a run that is not here.",
+    ),
+]
+ThereToken = Annotated[
+    str, typer.Option("--bus-token", metavar="FILE", help="With --bus. The token to come to the bus with.")
+]
+ThereAuthorities = Annotated[
+    str, typer.Option("--bus-ca", metavar="FILE", help="With --bus. Who may vouch for its server (tls).")
+]
+Namespace = Annotated[str, typer.Option(metavar="NAME", help="Of the run, on the bus.")]

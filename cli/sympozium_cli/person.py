@@ -1,9 +1,10 @@
-"""Who sits at this terminal, and what he says to a run: files in console/, each under the next free number."""
+"""Who sits at this terminal, and what he says to a run: on this machine, files in console/ under the next number."""
 
 from __future__ import annotations
 
 import os
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from sympozium_protocol import clock
@@ -25,11 +26,10 @@ def whoami() -> str:
         return f"uid-{os.getuid()}"
 
 
-class Mouth:
-    """Writes to one run's console. Raises Ended when the file cannot be written."""
+class Voice(ABC):
+    """What a person can say to one run. Raises Ended when it cannot be said."""
 
-    def __init__(self, ipc: Directory, by: str, now: Callable[[], float] = time.time) -> None:
-        self._box = ipc.open(CONSOLE_BOX)
+    def __init__(self, by: str, now: Callable[[], float] = time.time) -> None:
         self._by = by
         self._now = now
 
@@ -55,6 +55,17 @@ class Mouth:
 
     def _time(self) -> str:
         return clock.utc(self._now())
+
+    @abstractmethod
+    def _say(self, document: ConsoleDocument) -> None: ...
+
+
+class Mouth(Voice):
+    """Writes to one run's console."""
+
+    def __init__(self, ipc: Directory, by: str, now: Callable[[], float] = time.time) -> None:
+        super().__init__(by, now)
+        self._box = ipc.open(CONSOLE_BOX)
 
     def _say(self, document: ConsoleDocument) -> None:
         data = document.encode()

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from sympozium_cli.bus.named import Bus
 from sympozium_cli.rundir import POD_FILE, RunDirectory
 from sympozium_controller.documents import Objects, parse
 from sympozium_controller.objects import Secret
@@ -47,6 +48,7 @@ class Saved:
     sources: tuple[Source, ...]
     approve: str
     on: On = On()
+    bus: Bus | None = None
 
 
 def sources_of(

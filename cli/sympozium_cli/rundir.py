@@ -28,7 +28,16 @@ ENDED_FILE: Final = "ended.json"
 LOCK_FILE: Final = "lock"
 LOGS: Final = "logs"
 VOLUMES: Final = "volumes"
-OWN: Final = frozenset({"ipc", VOLUMES, "workspace", "packs", "tmp", LOGS, POD_FILE, f".{POD_FILE}", LOCK_FILE})
+BUS_TOKEN_FILE: Final = "bus-token"  # noqa: S105  a file's name
+"""With which the run's gate comes to the bus."""
+RESTORING_FILE: Final = "restoring"
+"""Is there while a run's files are written down again from the bus."""
+OWN: Final = frozenset(
+    {
+        *("ipc", VOLUMES, "workspace", "packs", "tmp", LOGS),
+        *(POD_FILE, f".{POD_FILE}", LOCK_FILE, BUS_TOKEN_FILE, RESTORING_FILE),
+    }
+)
 """All that the launcher makes in a run's directory before the run begins."""
 MODE: Final = 0o700
 

@@ -1,4 +1,4 @@
-"""``sympozium run`` and ``sympozium resume``: everything up to the first program's start."""
+"""``sympozium run``: everything up to the first program's start."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from pathlib import Path
 
 from sympozium_cli import inputs, podfile
 from sympozium_cli.attend import Wishes, attend
+from sympozium_cli.bus.identity import gate_of
+from sympozium_cli.bus.named import Bus
+from sympozium_cli.bus.pod import on_bus, values
 from sympozium_cli.inputs import Prepared, prepare
 from sympozium_cli.launch.platform import Held
 from sympozium_cli.launch.prepare import lay_out
-from sympozium_cli.outcome import Unreadable, read_result
 from sympozium_cli.platforms import platform_of
 from sympozium_cli.podfile import On
 from sympozium_cli.replay import prepare_again
-from sympozium_cli.rundir import ENDED_FILE, RunDirectory, find, new_run_id, runs_root
+from sympozium_cli.rundir import BUS_TOKEN_FILE, RunDirectory, find, new_run_id, runs_root
 from sympozium_cli.terminal import print_json, standard_error
 from sympozium_cli.view.ask import Approve, effective
 from sympozium_controller.flags import Flags
 from sympozium_protocol import clock
 from sympozium_protocol.exits import Ended, Reason
-from sympozium_protocol.files import FileFault, digest
 from sympozium_protocol.ids import is_id
-from sympozium_protocol.process import read_run
+from sympozium_protocol.messages.spec import RunSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Wanted:
     quiet: bool = False
     dry_run: bool = False
     on: On = field(default_factory=On)
+    bus: Bus | None = None
     plain: frozenset[str] = field(default_factory=frozenset)
     """Names of further options that were given."""
 
@@ -57,19 +59,41 @@ def start(wanted: Wanted) -> int:
     directory = _directory(wanted.directory, now)
     run_id = _run_id(directory, now)
     prepared = _prepared(wanted, approve, run_id, clock.utc(now))
+    _check_bus(prepared.spec, wanted.bus)
     if wanted.dry_run:
         print_json(prepared.spec.model_dump(mode="json", by_alias=True, exclude_none=True))
         return 0
     run = RunDirectory(directory)
-    saved = replace(prepared.saved, on=wanted.on)
-    platform = platform_of(saved.pod, run, prepared.spec, wanted.on)
-    with _new(run):
+    saved = replace(prepared.saved, on=wanted.on, bus=wanted.bus)
+    gate = gate_of(wanted.bus, run.path / BUS_TOKEN_FILE)
+    platform = platform_of(on_bus(saved.pod, gate, wanted.on.place), run, prepared.spec, wanted.on)
+    with new_directory(run):
         lock = run.lock()
         lay_out(run, prepared.spec, saved.pod.run, podfile.save(saved), platform)
+        if wanted.bus:
+            _publish(wanted.bus, run, prepared.spec, saved.pod.run)
         platform.settle()
-    wishes = Wishes(approve, wanted.output, wanted.quiet)
-    held = Held(run, prepared.values, lock)
+        found = {**prepared.values, **values(gate, wanted.on.place)}
+    wishes = Wishes(approve, wanted.output, wanted.quiet, wanted.bus)
+    held = Held(run, found, lock)
     return attend(held, prepared.spec, platform, wishes, standard_error(quiet=wanted.quiet))
+
+
+def _check_bus(spec: RunSpec, bus: Bus | None) -> None:
+    absent = [one.name for one in spec.participants if one.placement == "bus"]
+    if absent and bus is None:
+        why = f"{', '.join(absent)} would answer over a bus; name one with --bus"
+        raise Ended(Reason.Usage, f"command line: --elsewhere: {why}")
+
+
+def _publish(bus: Bus, run: RunDirectory, spec: RunSpec, data: bytes) -> None:
+    """Raises Ended, OSError."""
+    from sympozium_cli.bus.first import publish_run
+    from sympozium_cli.bus.identity import as_launcher, mint_for_gate
+
+    mint_for_gate(bus, spec, run.path / BUS_TOKEN_FILE)
+    with as_launcher(bus, spec.namespace) as known:
+        publish_run(known, spec, data)
 
 
 def _directory(said: str | None, now: float) -> Path:
@@ -105,72 +129,26 @@ def _prepared(wanted: Wanted, approve: Approve, run_id: str, now: str) -> Prepar
 
 
 @contextlib.contextmanager
-def _new(run: RunDirectory) -> Iterator[None]:
-    """A new directory; it goes again when it cannot be filled. Raises Ended."""
+def new_directory(run: RunDirectory) -> Iterator[None]:
+    """Made; it goes again when it cannot be filled. Raises Ended."""
     try:
         run.make()
     except OSError as error:
-        raise Ended(*_storage(error)) from None
+        raise Ended(*storage(error)) from None
     try:
         yield
     except OSError as error:
         shutil.rmtree(run.path, ignore_errors=True)
-        raise Ended(*_storage(error)) from None
+        raise Ended(*storage(error)) from None
     except BaseException:
         shutil.rmtree(run.path, ignore_errors=True)
         raise
 
 
-def _storage(error: OSError) -> tuple[Reason, str]:
+def storage(error: OSError) -> tuple[Reason, str]:
+    """What an OSError of the run's directory is, and says."""
     import errno
 
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     where = error.filename or "run directory"
     return Reason.DiskFull if full else Reason.StorageFailed, f"{where}: {(error.strerror or str(error)).lower()}"
-
-
-def resume(name: str, approve: Approve | None, output: str, *, quiet: bool) -> int:
-    """``sympozium resume``; the exit code. Raises Ended."""
-    run = find(name)
-    try:
-        lock = run.lock()
-    except OSError as error:
-        raise Ended(*_storage(error)) from None
-    saved = podfile.load(run)
-    with run.open_ipc() as ipc:
-        spec = read_run(ipc, digest(saved.pod.run))
-    _check_unfinished(run, spec.run)
-    platform = platform_of(saved.pod, run, spec, saved.on)
-    held = Held(run, podfile.values(saved, os.environ), lock)
-    try:
-        platform.settle()
-    except OSError as error:
-        raise Ended(*_storage(error)) from None
-    if approve in ("ask", "all") and not spec.approval.somebody:
-        why = "the run was started with nobody to ask, and what it may do is frozen; start it anew to be asked"
-        raise Ended(Reason.Usage, f"command line: --approve {approve}: {why}")
-    chosen: Approve = effective(approve or saved.approve)  # type: ignore[arg-type]
-    wishes = Wishes(chosen, output, quiet)
-    return attend(held, spec, platform, wishes, standard_error(quiet=quiet), resumed=True)
-
-
-def _check_unfinished(run: RunDirectory, run_id: str) -> None:
-    """A result that its launcher has seen is the end. One that it has not may still have to be made safe."""
-    try:
-        with run.open_ipc() as ipc:
-            result = read_result(ipc, run_id)
-    except Unreadable as fault:
-        raise Ended(Reason.ResultUnreadable, f"{run.name}: {fault}") from None
-    if result and ended_reason(run) == result.reason:
-        raise Ended(Reason.RunFinished, f"{run.name}: has ended ({result.reason}); see sympozium runs show")
-
-
-def ended_reason(run: RunDirectory) -> str:
-    """The launcher's word on the end; empty when there is none."""
-    import json
-
-    try:
-        with run.open() as directory:
-            return str(json.loads(directory.read(ENDED_FILE) or b"{}").get("reason", ""))
-    except (FileFault, ValueError, AttributeError):
-        return ""

@@ -1,10 +1,16 @@
-"""What a person says to a run from another terminal: send, approve, deny, cancel."""
+"""What a person says to a run from another terminal, or over the bus: send, approve, deny, cancel."""
 
 from __future__ import annotations
 
-from sympozium_cli.person import Mouth, whoami
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sympozium_cli.bus.named import Bus
+from sympozium_cli.person import Mouth, Voice, whoami
 from sympozium_cli.rundir import RunDirectory, find
 from sympozium_cli.terminal import standard_error, visible
+from sympozium_cli.view.source import bus_unless_here
 from sympozium_protocol import layout
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.files import Directory, FileFault
@@ -14,27 +20,62 @@ from sympozium_protocol.messages.calls import Question, Verdict
 from sympozium_protocol.process import read_run
 
 
-def send(name: str, text: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A run that can still hear."""
+
+    ipc: Directory
+    voice: Voice
+
+
+@contextlib.contextmanager
+def reached(name: str, bus: Bus | None, namespace: str) -> Iterator[Reached]:
+    """The run that RUN names: on the bus that is named, else of this machine, else on the environment's bus.
+
+    Raises Ended (RunNotFound, RunFinished, BusRefused, …).
+    """
+    there = bus or bus_unless_here(name)
+    if there is None:
+        run = find(name)
+        with run.open_ipc() as ipc:
+            _check_unfinished(ipc, run.name)
+            if not run.live():
+                _say(f"{run.name} {_when_heard(run)}")
+            yield Reached(ipc, Mouth(ipc, whoami()))
+        return
+    from sympozium_cli.bus.connecting import run_of
+    from sympozium_cli.bus.copy import copied
+    from sympozium_cli.bus.speaking import BusVoice
+
+    run_key = run_of(namespace, name)
+    with copied(there, run_key) as copy:
+        _check_unfinished(copy.ipc, name)
+        yield Reached(copy.ipc, BusVoice(there, run_key))
+
+
+def send(name: str, text: str, bus: Bus | None = None, namespace: str = "default") -> None:
     """Raises Ended."""
     if not text.strip() or len(text) > 256 * 1024:
         raise Ended(Reason.Usage, "command line: TEXT: must have 1 to 262144 characters")
-    _unfinished(find(name)).send(text)
+    with reached(name, bus, namespace) as run:
+        run.voice.send(text)
     _say("sent; the agent reads it before its next step")
 
 
-def cancel(name: str, reason: str) -> None:
+def cancel(name: str, reason: str, bus: Bus | None = None, namespace: str = "default") -> None:
     """Raises Ended."""
-    _unfinished(find(name)).cancel(reason)
+    with reached(name, bus, namespace) as run:
+        run.voice.cancel(reason)
     _say("told to end")
 
 
-def answer(name: str, call: str, *, allow: bool, reason: str = "") -> None:
+def answer(
+    name: str, call: str, *, allow: bool, reason: str = "", bus: Bus | None = None, namespace: str = "default"
+) -> None:
     """Answer the open question about ``call``, for exactly the bytes that the gate read. Raises Ended."""
-    run = find(name)
-    mouth = _unfinished(run)
-    with run.open_ipc() as ipc:
-        question = open_question(ipc, call)
-    mouth.answer(question.participant, question.id, question.digest, allow=allow, reason=reason)
+    with reached(name, bus, namespace) as run:
+        question = open_question(run.ipc, call)
+        run.voice.answer(question.participant, question.id, question.digest, allow=allow, reason=reason)
     _say(f"{'allowed' if allow else 'denied'} {question.id}: {question.tool} on {question.participant}")
 
 
@@ -50,15 +91,11 @@ def _say(text: str) -> None:
     standard_error().line(visible(text))
 
 
-def _unfinished(run: RunDirectory) -> Mouth:
-    """The mouth of a run that can still hear. Raises Ended (RunFinished)."""
-    ipc = run.open_ipc()
+def _check_unfinished(ipc: Directory, name: str) -> None:
+    """Raises Ended (RunFinished)."""
     with ipc.open((layout.AGENT,)) as agent:
         if agent.has(layout.RESULT_FILE):
-            raise Ended(Reason.RunFinished, f"{run.name}: has ended")
-    if not run.live():
-        _say(f"{run.name} {_when_heard(run)}")
-    return Mouth(ipc, whoami())
+            raise Ended(Reason.RunFinished, f"{name}: has ended")
 
 
 def _when_heard(run: RunDirectory) -> str:

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TextIO
 
 _KEPT: Final = "\n\t"
@@ -48,8 +48,10 @@ def compact(value: Any) -> str:
 class Terminal:
     """Standard error: lines for a person, coloured where it is a terminal and NO_COLOR is not set."""
 
-    def __init__(self, stream: TextIO, *, quiet: bool = False) -> None:
+    def __init__(self, stream: TextIO, *, quiet: bool = False, gone: Callable[[], None] | None = None) -> None:
+        """``gone``: is called when whoever read the stream has gone."""
         self._stream = stream
+        self._gone = gone
         self._quiet = quiet
         self._column = 0
         self.prompting = False
@@ -99,6 +101,8 @@ class Terminal:
         except OSError:  # a reader that went away must not end a run
             self._quiet = True
             lead_nowhere(self._stream)
+            if self._gone:
+                self._gone()
 
 
 def lead_nowhere(stream: TextIO) -> None:

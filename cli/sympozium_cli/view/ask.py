@@ -7,15 +7,17 @@ import os
 import sys
 import termios
 from collections import deque
+from collections.abc import Callable
 from typing import Final, Literal, Protocol, TypeAlias
 
 from sympozium_cli.person import Mouth
 from sympozium_cli.terminal import Terminal, visible
 from sympozium_cli.view.present import question_text
+from sympozium_cli.view.wait import Elsewhere
 from sympozium_protocol.exits import Ended
 from sympozium_protocol.messages.calls import Question, Verdict
 
-Approve: TypeAlias = Literal["ask", "all", "none"]
+Approve: TypeAlias = Literal["ask", "all", "none", "wait"]
 
 PROMPT: Final = "Allow {call}? y or n, and a reason if you like: "
 LOOK_AGAIN: Final = 1.0
@@ -224,8 +226,10 @@ def effective(approve: Approve) -> Approve:
     return "none" if approve == "ask" and not has_terminal() else approve
 
 
-def answerer_of(approve: Approve, mouth: Mouth, terminal: Terminal) -> Answerer:
-    """``approve`` is the effective one."""
+def answerer_of(approve: Approve, mouth: Mouth, terminal: Terminal, command: Callable[[str, str], str]) -> Answerer:
+    """``approve`` is the effective one; ``command``: a verb and a call, to the command that says it to this run."""
+    if approve == "wait":
+        return Elsewhere(terminal, command)
     if approve == "all":
         return Always(mouth, allow=True, by="approve all")
     if approve == "none":

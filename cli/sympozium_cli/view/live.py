@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sympozium_cli.view.ask import Answerer
 from sympozium_cli.view.events import Asked, Event, Events, Judged, Spoilt
+from sympozium_cli.view.order import in_reading_order, unanswered
 from sympozium_cli.view.present import Presenter
 from sympozium_protocol.files import FileFault
 from sympozium_protocol.waiting import Pace, Watch
@@ -27,14 +28,16 @@ class Live:
 
     def catch_up(self) -> None:
         """Pass over what is there already (a resumed run's past), but for questions without an answer."""
-        unanswered: dict[tuple[str, str], Asked] = {}
-        for event in self._events.new():
-            if isinstance(event, Asked):
-                unanswered[event.question.participant, event.question.id] = event
-            elif isinstance(event, Judged):
-                unanswered.pop((event.verdict.participant, event.verdict.id), None)
-        for asked in unanswered.values():
+        for asked in unanswered(self._events.new()):
             self._take(asked)
+
+    def recount(self) -> None:
+        """Show what is there already, in the order in which it is read; ask what is still open."""
+        past = list(self._events.new())
+        for event in in_reading_order(past):
+            self._presenter.show(event)
+        for asked in unanswered(past):
+            self._answerer.ask(asked.question)
 
     async def follow(self) -> None:
         """Until ``over``. Raises Ended when a person's answer cannot be written."""

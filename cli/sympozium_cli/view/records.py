@@ -6,13 +6,19 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from sympozium_cli.rundir import ENDED_FILE, RunDirectory, find, runs_root
+from sympozium_cli.rundir import ENDED_FILE, RunDirectory, runs_root
 from sympozium_cli.terminal import Terminal, one_line, visible
 from sympozium_protocol import layout
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.files import Directory, FileFault
+
+if TYPE_CHECKING:
+    from sympozium_cli.bus.named import Bus
+    from sympozium_cli.view.events import Events
+    from sympozium_cli.view.source import Source
+    from sympozium_protocol.messages.spec import RunSpec
 
 WIDEST: Final = 40
 """Characters that one column makes room for in all lines."""
@@ -108,74 +114,60 @@ def _columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
-def show(name: str, output: str) -> None:
+def show(name: str, output: str, bus: Bus | None = None, namespace: str = "default") -> None:
     """``sympozium runs show`` on standard output. Raises Ended."""
-    run = find(name)
-    with run.open_ipc() as ipc:
+    from sympozium_cli.view.source import opened
+
+    with opened(name, bus, namespace) as source:
         if output == "json":
-            _show_json(run, ipc)
+            _show_json(source)
         else:
-            _show_text(run, ipc)
+            show_text(source)
 
 
-def _show_text(run: RunDirectory, ipc: Directory) -> None:
+def show_text(source: Source) -> None:
+    """All that there is of a run now. Raises Ended."""
+    from sympozium_cli.view.order import in_reading_order
     from sympozium_cli.view.present import Presenter
     from sympozium_protocol.process import read_run
 
-    spec = read_run(ipc)
+    spec = read_run(source.ipc)
     terminal = Terminal(sys.stdout)
-    terminal.line(terminal.style(f"run {visible(run.name)}", "bold"))
+    show_head(source, spec, terminal)
+    presenter = Presenter(terminal, whole=True)
+    for event in in_reading_order(_events(source.ipc, spec).new()):
+        presenter.show(event)
+    show_end(source, spec.run, terminal)
+
+
+def show_head(source: Source, spec: RunSpec, terminal: Terminal) -> None:
+    terminal.line(terminal.style(f"run {visible(source.name)}", "bold"))
     terminal.line(
         f"agent {visible(spec.agent)}, model {visible(spec.model.model)} ({spec.model.provider}), {spec.created}"
     )
-    presenter = Presenter(terminal, whole=True)
-    for event in _merged(ipc, spec):
-        presenter.show(event)
-    _show_end(run, ipc, spec.run, terminal)
 
 
-def _merged(ipc: Directory, spec: Any) -> Iterator[Any]:
-    """Messages in order, and before each tool's result what the gate and the person said of the call."""
-    from sympozium_cli.view.events import Events, Said
-    from sympozium_protocol.messages.transcript import ToolMessage
+def _events(ipc: Directory, spec: RunSpec) -> Events:
+    from sympozium_cli.view.events import Events
 
-    messages: list[Any] = []
-    gate: dict[str, list[Any]] = {}
-    for event in Events(ipc, (p.name for p in spec.participants), spec.model.participant).new():
-        call = _call_of(event)
-        if call is None:
-            messages.append(event)
-        else:
-            gate.setdefault(call, []).append(event)
-    for event in messages:
-        if isinstance(event, Said) and isinstance(event.message, ToolMessage):
-            yield from gate.pop(event.message.call, ())
-        yield event
-    for rest in gate.values():
-        yield from rest
+    return Events(ipc, (p.name for p in spec.participants), spec.model.participant)
 
 
-def _call_of(event: Any) -> str | None:
-    from sympozium_cli.view.events import Asked, Judged
-
-    if isinstance(event, Asked):
-        return event.question.id
-    return event.verdict.id if isinstance(event, Judged) else None
-
-
-def _show_end(run: RunDirectory, ipc: Directory, run_id: str, terminal: Terminal) -> None:
+def show_end(source: Source, run_id: str, terminal: Terminal) -> None:
+    """How it stands, and what it took. Raises Ended."""
     from sympozium_cli.outcome import Unreadable, read_result
+    from sympozium_cli.talking import open_calls
 
-    phase, reason = state_of(run)
+    phase, reason = source.state()
     try:
-        result = read_result(ipc, run_id)
+        result = read_result(source.ipc, run_id)
     except Unreadable as fault:
         terminal.line(terminal.style(f"! {visible(str(fault))}", "red"))
         result = None
     said = f": {visible(result.message)}" if result and result.message else ""
     terminal.line(terminal.style(" ".join(filter(None, (phase, reason))) + said, "bold"))
-    for call in waiting(run) if run.live() else ():
-        terminal.line(f"answer with: sympozium approve {visible(run.name)} {call}   (or deny, with --reason)")
+    for call in open_calls(source.ipc) if source.lives() else ():
+        terminal.line(f"answer with: {visible(source.command('approve', call))}   (or deny, with --reason)")
     if result:
         usage = result.usage
         terminal.line(
@@ -184,14 +176,14 @@ def _show_end(run: RunDirectory, ipc: Directory, run_id: str, terminal: Terminal
         )
 
 
-def _show_json(run: RunDirectory, ipc: Directory) -> None:
+def _show_json(source: Source) -> None:
     from sympozium_cli.outcome import Unreadable, read_result
-    from sympozium_cli.view.events import Asked, Events, Judged, Said
+    from sympozium_cli.view.events import Asked, Judged, Said
     from sympozium_protocol.process import read_run
 
-    spec = read_run(ipc)
+    spec = read_run(source.ipc)
     found: dict[str, list[object]] = {"messages": [], "questions": [], "verdicts": [], "faults": []}
-    for event in Events(ipc, (p.name for p in spec.participants), spec.model.participant).new():
+    for event in _events(source.ipc, spec).new():
         match event:
             case Said(message=document):
                 found["messages"].append(_plain(document))
@@ -202,11 +194,11 @@ def _show_json(run: RunDirectory, ipc: Directory) -> None:
             case _:
                 found["faults"].append(getattr(event, "why", ""))
     try:
-        result = read_result(ipc, spec.run)
+        result = read_result(source.ipc, spec.run)
     except Unreadable as fault:
         result = None
         found["faults"].append(str(fault))
-    phase, reason = state_of(run)
+    phase, reason = source.state()
     value = {
         "run": _plain(spec),
         "phase": phase,

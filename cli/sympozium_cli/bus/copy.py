@@ -1,0 +1,133 @@
+"""A run of the bus as files: its stream written down in a private directory that goes again.
+
+Whatever reads a run reads files, so a run of the bus is read by the same code as one of this machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sympozium_cli.bus.connecting import at_once, connection
+from sympozium_cli.bus.named import Bus
+from sympozium_protocol import layout
+from sympozium_protocol.bus import subjects
+from sympozium_protocol.bus.faults import Away
+from sympozium_protocol.bus.gather import BadRecord
+from sympozium_protocol.bus.link import Link
+from sympozium_protocol.bus.mirror import Mirror
+from sympozium_protocol.bus.reader import Reader, Stored, open_reader
+from sympozium_protocol.bus.subjects import RunKey
+from sympozium_protocol.exits import Ended, Reason
+from sympozium_protocol.files import MAX_FILE, Directory, FileFault, open_root
+from sympozium_protocol.ids import is_id
+from sympozium_protocol.messages.spec import RunSpec
+
+if TYPE_CHECKING:
+    from nats.aio.msg import Msg
+
+AGAIN: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
+"""Seconds before each further attempt to reach a bus that went away; the last holds on."""
+
+
+class Copy:
+    """One run. ``ipc`` has what the stream has, as far as it was read."""
+
+    def __init__(self, bus: Bus, run: RunKey, ipc: Directory) -> None:
+        self.run = run
+        self.ipc = ipc
+        self._bus = bus
+        self._mirror = Mirror(run, ipc)
+        self._shown: dict[tuple[str, str], int] = {}
+
+    @property
+    def spec(self) -> RunSpec:
+        """Raises Ended (RunNotFound) when the bus has no such run."""
+        if self._mirror.spec is None:
+            raise Ended(Reason.RunNotFound, f"{self.run.run}: the bus has no such run in {self.run.namespace}")
+        return self._mirror.spec
+
+    @property
+    def ended(self) -> bool:
+        """Has its result been read?"""
+        with self.ipc.open((layout.AGENT,)) as agent:
+            return agent.has(layout.RESULT_FILE)
+
+    async def read(self) -> None:
+        """All that the stream has now. Raises Away, Ended."""
+        async with connection(self._bus) as link:
+            await self._catch_up(await open_reader(link, self.run, self._mirror.last))
+
+    async def follow(self, tell: Callable[[str], None], progress: bool) -> None:
+        """Until the run has ended, however often the bus goes away meanwhile. Raises Ended.
+
+        ``tell``: in words, when it is away and when it is back. ``progress``: what is lossy as well.
+        """
+        attempt = 0
+        while not self.ended:
+            try:
+                async with connection(self._bus) as link:
+                    reader = await open_reader(link, self.run, self._mirror.last)
+                    if attempt:
+                        tell("the bus is back")
+                        attempt = 0
+                    await self._follow(link, reader, progress)
+            except Away as fault:
+                if not attempt:
+                    tell(f"the bus is away ({fault}); waiting for it")
+                await asyncio.sleep(AGAIN[min(attempt, len(AGAIN) - 1)])
+                attempt += 1
+
+    async def _follow(self, link: Link, reader: Reader, progress: bool) -> None:
+        if progress:
+            await link.subscribe(subjects.live(self.run), self._heard)
+        while not self.ended or reader.pending:
+            self._take(await reader.next())
+
+    async def _catch_up(self, reader: Reader) -> None:
+        while reader.pending:
+            self._take(await reader.next())
+
+    def _take(self, message: Stored) -> None:
+        try:
+            found = self._mirror.take(message)
+        except BadRecord as fault:
+            raise Ended(Reason.InvalidRun, f"{self.run.run}: {fault}") from None
+        for path in found:
+            participant, _, rest = path.partition("/")
+            if rest.startswith("replies/"):
+                self._answered(participant, rest.removeprefix("replies/").removesuffix(".json"))
+
+    async def _heard(self, message: Msg) -> None:
+        """Progress goes where a participant of this machine leaves it; what is no progress is passed over."""
+        match message.subject.split("."):
+            case [*_, "progress", participant, call] if is_id(call) and self.spec.participant(participant):
+                size = self._shown.get((participant, call), 0) + len(message.data)
+                if size > MAX_FILE or self._has_reply(participant, call):
+                    return
+                self._shown[participant, call] = size
+                with contextlib.suppress(FileFault), self.ipc.open(layout.progress(participant)) as place:
+                    place.append(call, bytes(message.data))
+
+    def _has_reply(self, participant: str, call: str) -> bool:
+        with self.ipc.open(layout.replies(participant)) as replies:
+            return replies.has(f"{call}.json")
+
+    def _answered(self, participant: str, call: str) -> None:
+        if self._shown.pop((participant, call), 0):
+            with contextlib.suppress(FileFault), self.ipc.open(layout.progress(participant)) as place:
+                place.remove(call)
+
+
+@contextlib.contextmanager
+def copied(bus: Bus, run: RunKey) -> Iterator[Copy]:
+    """A copy that has what the stream has now; it goes with the ``with``. Raises Ended."""
+    with tempfile.TemporaryDirectory(prefix="sympozium-") as path, open_root(Path(path)) as ipc:
+        copy = Copy(bus, run, ipc)
+        at_once(copy.read())
+        assert copy.spec
+        yield copy

@@ -1,0 +1,87 @@
+"""``sympozium logs``: a run's messages on standard output, up to now or to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Iterator
+
+from sympozium_cli.bus.named import Bus
+from sympozium_cli.terminal import Terminal, standard_error, visible
+from sympozium_cli.view.events import Events
+from sympozium_cli.view.live import Live
+from sympozium_cli.view.present import Presenter
+from sympozium_cli.view.records import show_end, show_head, show_text
+from sympozium_cli.view.source import Source, opened
+from sympozium_cli.view.wait import Elsewhere
+from sympozium_protocol.process import read_run
+
+
+def logs(name: str, bus: Bus | None, namespace: str, *, follow: bool) -> None:
+    """Raises Ended."""
+    with opened(name, bus, namespace) as source:
+        if follow and source.lives():
+            asyncio.run(_Following(source).run())
+        else:
+            show_text(source)
+
+
+class _Following:
+    """One run, on standard output, until its end or until nobody wants to see more of it."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._enough = asyncio.Event()
+        self._terminal = Terminal(sys.stdout, gone=self._enough.set)
+
+    async def run(self) -> None:
+        """Raises Ended."""
+        spec = read_run(self._source.ipc)
+        show_head(self._source, spec, self._terminal)
+        names = (participant.name for participant in spec.participants)
+        live = Live(
+            Events(self._source.ipc, names, spec.model.participant),
+            Presenter(self._terminal, whole=True),
+            Elsewhere(self._terminal, self._source.command),
+        )
+        live.recount()
+        if await self._to_the_end(live):
+            show_end(self._source, spec.run, self._terminal)
+
+    async def _to_the_end(self, live: Live) -> bool:
+        """False: stopped before it."""
+        with _until_signal(self._enough.set):
+            end = asyncio.ensure_future(self._source.until_end(_tell, self._terminal.interactive))
+            view = asyncio.create_task(live.follow())
+            enough = asyncio.create_task(self._enough.wait())
+            try:
+                await asyncio.wait([end, view, enough], return_when=asyncio.FIRST_COMPLETED)
+                if view.done():
+                    view.result()
+                if end.done():
+                    end.result()
+                return end.done()
+            finally:
+                live.over()
+                for task in (end, enough):
+                    task.cancel()
+                await asyncio.gather(end, enough, view, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def _until_signal(stop: Callable[[], None]) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in numbers:
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+def _tell(text: str) -> None:
+    standard_error().line(f"! {visible(text)}")

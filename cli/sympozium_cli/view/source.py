@@ -1,0 +1,108 @@
+"""Where a run is read from, and what other commands about it are to be given: this machine, or the bus."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+
+from sympozium_cli.bus.named import Bus, bus_of_environment
+from sympozium_cli.rundir import RunDirectory, find
+from sympozium_protocol.exits import Ended, Reason
+from sympozium_protocol.files import Directory
+from sympozium_protocol.process import read_run
+
+LOOK_EVERY = 0.2
+"""Seconds between two looks whether a run's programs are still there."""
+
+Until = Callable[[Callable[[str], None], bool], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A run that can be read."""
+
+    name: str
+    options: str
+    """Words that a command about this run needs beside its name: empty, or with a leading blank."""
+    ipc: Directory
+    state: Callable[[], tuple[str, str]]
+    """Phase and reason, as of now."""
+    lives: Callable[[], bool]
+    """Can it still go on by itself, as far as is known?"""
+    until_end: Until
+    """Waits for its end. Takes where to tell of hindrances, and whether progress is wanted. Raises Ended."""
+
+    def command(self, verb: str, call: str = "") -> str:
+        """A command about this run, to be shown to a person."""
+        return " ".join(filter(None, ("sympozium", verb, self.name, call))) + self.options
+
+
+@contextlib.contextmanager
+def opened(name: str, bus: Bus | None, namespace: str) -> Iterator[Source]:
+    """The run that RUN names: on the bus that is named, else of this machine, else on the environment's bus.
+
+    Raises Ended (RunNotFound, BusRefused, …).
+    """
+    there = bus or bus_unless_here(name)
+    if there is None:
+        run = find(name)
+        with run.open_ipc() as ipc:
+            yield here(run, ipc)
+        return
+    from sympozium_cli.bus.connecting import run_of
+    from sympozium_cli.bus.copy import copied
+
+    with copied(there, run_of(namespace, name)) as copy:
+        yield Source(
+            name=name,
+            options=options_of(there, namespace),
+            ipc=copy.ipc,
+            state=lambda: _state(copy.ipc),
+            lives=lambda: not copy.ended,
+            until_end=copy.follow,
+        )
+
+
+def options_of(bus: Bus, namespace: str) -> str:
+    return f" {bus.words}" + namespace_option(namespace)
+
+
+def namespace_option(namespace: str) -> str:
+    return f" --namespace {namespace}" if namespace != "default" else ""
+
+
+def bus_unless_here(name: str) -> Bus | None:
+    """The bus of the environment, for a run that this machine does not have."""
+    try:
+        find(name)
+    except Ended as fault:
+        if fault.reason is Reason.RunNotFound and (found := bus_of_environment()):
+            return found
+    return None
+
+
+def here(run: RunDirectory, ipc: Directory) -> Source:
+    from sympozium_cli.view.records import state_of
+
+    async def until_end(_: Callable[[str], None], __: bool) -> None:
+        import asyncio
+
+        while run.live():
+            await asyncio.sleep(LOOK_EVERY)
+
+    return Source(run.name, "", ipc, lambda: state_of(run), run.live, until_end)
+
+
+def _state(ipc: Directory) -> tuple[str, str]:
+    """Of a run whose programs are elsewhere: what its files say."""
+    from sympozium_cli.outcome import Unreadable, read_result
+    from sympozium_cli.talking import open_calls
+
+    try:
+        result = read_result(ipc, read_run(ipc).run)
+    except Unreadable:
+        return "Failed", Reason.ResultUnreadable.name
+    if result:
+        return result.phase, result.reason
+    return ("Waiting", "") if open_calls(ipc) else ("Unfinished", "")
