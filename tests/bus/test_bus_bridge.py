@@ -16,7 +16,7 @@ from sympozium_protocol.clock import utc
 from sympozium_protocol.exits import Reason
 from sympozium_protocol.files import digest
 from sympozium_protocol.messages import BlobPart, Cancel, FollowUp, Inbound, PolicySpec, Reply
-from tests.support.bus import NOW, Outside, Pod, spec_of, until
+from tests.support.bus_pod import NOW, Outside, Pod, spec_of, until
 from tests.support.nats import NatsServer
 
 _numbers = itertools.count(1)

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from tests.support.bus import Outside, Pod, spec_of, until
+from tests.support.bus_pod import Outside, Pod, spec_of, until
 from tests.support.nats import NatsServer
 from tests.support.proxy import Between
 
