@@ -10,6 +10,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -170,6 +171,12 @@ async def connect(settings: BusSettings, *, principal: str, login: Login | None 
         for link in found:
             link._lose()
 
+    async def tell(error: Exception) -> None:
+        if found:
+            log("bus", error=f"{type(error).__name__}: {error}")
+        elif isinstance(error, OSError | TimeoutError):
+            raise error  # the library would go on trying the one server that it knows until our time is over
+
     try:
         async with asyncio.timeout(CONNECT_WITHIN):
             await client.connect(
@@ -183,7 +190,7 @@ async def connect(settings: BusSettings, *, principal: str, login: Login | None 
                 ping_interval=PING_EVERY,
                 max_outstanding_pings=2,
                 connect_timeout=int(CONNECT_WITHIN),
-                error_cb=_tell,
+                error_cb=tell,
                 closed_cb=closed,
                 disconnected_cb=closed,
             )
@@ -199,14 +206,16 @@ async def connect(settings: BusSettings, *, principal: str, login: Login | None 
 
 
 def _fault(settings: BusSettings, error: Exception) -> Exception:
-    words = str(error).removeprefix("nats: ") or "no answer in time"
+    words = _words(error).removeprefix("nats: ") or "no answer in time"
     if any(refusal in words.lower() for refusal in _REFUSALS):
         return refused(f"{settings.url}: {words.strip(chr(39)).lower()}")
     return Away(f"{settings.url}: {words.lower()}")
 
 
-async def _tell(error: Exception) -> None:
-    log("bus", error=f"{type(error).__name__}: {error}")
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno) if error.errno > 0 else error.strerror or ""
+    return str(error)
 
 
 @contextlib.asynccontextmanager
