@@ -202,6 +202,11 @@ async def connect(settings: BusSettings, *, principal: str, login: Login | None 
     link = Link(client, settings, reader)
     found.append(link)
     await link._listen()
+    try:
+        await link.settled()  # a server that hangs up without a word looks to the library as one that lets us in
+    except Away:
+        await link.close()
+        raise
     return link
 
 
