@@ -45,7 +45,7 @@ accounts {{
 }}
 system_account: {SYSTEM}
 authorization {{
-  timeout: 5
+  timeout: 3
   auth_callout {{
     issuer: "{keys.issuer}"
     account: AUTH

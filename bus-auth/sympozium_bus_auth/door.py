@@ -55,9 +55,9 @@ class Door:
         return admit(question, verified, may, self._issuer)
 
     async def _connections(self, principal: str) -> int:
-        asked = json.dumps({"auth": True, "user": principal, "limit": 1}).encode()
+        asked = json.dumps({"auth": True, "user": principal, "limit": self._at_most}).encode()
         try:
             found = decode_answer(await self._system.request(_CONNECTIONS, asked))
-            return int(found["data"]["total"])
+            return len(found["data"]["connections"])
         except (Away, NobodyThere, KeyError, TypeError) as error:
             raise Refused(f"it is not known how many connections {principal} has: {error}") from None
