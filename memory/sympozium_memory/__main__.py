@@ -10,9 +10,11 @@ import sys  # noqa: E402
 
 # One heap for all threads: each of its own keeps what it has freed, 2 MiB in all. (mallopt(3), M_ARENA_MAX)
 ctypes.CDLL(None).mallopt(-8, 1)
-# Nothing here speaks TLS, and Python has a SHA-256 of its own: without OpenSSL's the program is 5 MiB smaller
-for _unneeded in ("ssl", "_hashlib"):
-    sys.modules.setdefault(_unneeded, None)  # type: ignore[arg-type]
+# But for the bus nothing here speaks TLS, and Python has a SHA-256 of its own: without OpenSSL's the program is
+# 5 MiB smaller
+if not any(word.startswith("--b") for word in sys.argv):
+    for _unneeded in ("ssl", "_hashlib"):
+        sys.modules.setdefault(_unneeded, None)  # type: ignore[arg-type]
 
 from sympozium_memory.commandline import parse  # noqa: E402
 
@@ -26,11 +28,13 @@ def main() -> None:
 
         raise SystemExit(perform(options))
 
-    from sympozium_memory.program import serve_memory
+    from sympozium_memory.program import serve_memory, serve_memory_on_bus
     from sympozium_protocol.process import Settings, run
 
     gc.enable()
     gc.freeze()
+    if options.bus:
+        raise SystemExit(run(lambda: serve_memory_on_bus(options.file, options.service, options.namespace)))
     raise SystemExit(run(lambda: serve_memory(options.file, Settings.from_environment("memory"), options.ipc)))
 
 

@@ -25,7 +25,8 @@ Exit codes: 0 done, 10 wrong usage or input, 11 an export that cannot be read, 1
 
 EPILOG: Final = f"""The file is --file, else SYMPOZIUM_MEMORY, else /memory/memory.db. Other variables of serve:
 SYMPOZIUM_IPC (default /ipc), SYMPOZIUM_PARTICIPANT (default memory), SYMPOZIUM_RUN_DIGEST (refuse another
-run.json), SYMPOZIUM_PARENT (end with this process).
+run.json), SYMPOZIUM_PARENT (end with this process); with --bus SYMPOZIUM_BUS (nats://HOST:PORT),
+SYMPOZIUM_BUS_TOKEN_FILE, SYMPOZIUM_BUS_CA_FILE.
 {EXIT_CODES}"""
 
 Adding: TypeAlias = Callable[..., argparse.ArgumentParser]
@@ -49,7 +50,16 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     options, rest = parser.parse_known_args(arguments if named else ["serve", *arguments])
     if rest:
         options.parser.error(_too_much(options.command, rest))
+    if options.command == "serve":
+        _check_bus(options)
     return options
+
+
+def _check_bus(options: argparse.Namespace) -> None:
+    if options.bus and (options.ipc or not options.service):
+        options.parser.error("--bus goes with --service, and without --ipc")
+    if not options.bus and (options.service or options.namespace):
+        options.parser.error("--service and --namespace go with --bus")
 
 
 def _too_much(command: str, rest: Sequence[str]) -> str:
@@ -126,6 +136,13 @@ def _serve(add: Adding) -> None:
         default=[],
         metavar="DIR",
         help="the ipc directory of a run; again for each further run (default: SYMPOZIUM_IPC, else /ipc)",
+    )
+    parser.add_argument(
+        "--bus", action="store_true", help="serve the runs that call on the bus that SYMPOZIUM_BUS names"
+    )
+    parser.add_argument("--service", metavar="NAME", help="with --bus: the name under which runs call it")
+    parser.add_argument(
+        "--namespace", action="append", default=[], help="with --bus: serve its runs alone; again for more"
     )
 
 

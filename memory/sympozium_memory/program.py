@@ -6,13 +6,17 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from sympozium_memory.keeper import Keeper
 from sympozium_memory.tools import handlers
 from sympozium_protocol.exits import Ended
 from sympozium_protocol.files import FileFault
-from sympozium_protocol.participant import serve
+from sympozium_protocol.participant import Handler, serve
 from sympozium_protocol.process import Settings, log, open_run
+
+GRACE: Final = 5.0
+"""Seconds that calls in hand have to end when the program is told to; each takes milliseconds."""
 
 
 async def serve_memory(file: Path, settings: Settings, directories: Sequence[Path] = ()) -> None:
@@ -31,6 +35,25 @@ async def serve_memory(file: Path, settings: Settings, directories: Sequence[Pat
     finally:
         await keeper.close()
     raise BaseExceptionGroup("no run is left", faults)
+
+
+async def serve_memory_on_bus(file: Path, service: str, namespaces: Sequence[str]) -> None:
+    """Serve every run that calls ``service`` on the bus, until cancelled. Raises Ended (Usage, BusRefused)."""
+    from sympozium_protocol.bus.kept import Offered, Served  # here: in a pod there is no bus
+    from sympozium_protocol.bus.service import OnBus, serve_on_bus
+
+    on = OnBus.named(service, namespaces, grace=GRACE)
+    keeper = Keeper(file)
+    tools = handlers(keeper)
+
+    async def make(run: Served) -> tuple[Handler, ...]:
+        await keeper.begin(run.spec.seeds)
+        return tools
+
+    try:
+        await serve_on_bus(on, Offered(make), [handler.tool for handler in tools])
+    finally:
+        await keeper.close()
 
 
 async def _serve(keeper: Keeper, settings: Settings, faults: list[BaseException]) -> None:

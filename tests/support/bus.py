@@ -1,4 +1,4 @@
-"""A run on a real bus: its gate as a process, what an agent would write, and what an outsider reads in the stream."""
+"""A small bridge for tests of services: publishes the records of a run, sends its calls, and follows what comes."""
 
 from __future__ import annotations
 
@@ -7,229 +7,216 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from types import TracebackType
+from typing import Self, TypeVar
 
-from sympozium_protocol import layout
+from nats.aio.msg import Msg
+
 from sympozium_protocol.bus import subjects
-from sympozium_protocol.bus.documents import Records, record_parts
-from sympozium_protocol.bus.gather import Found, Gatherer
+from sympozium_protocol.bus.documents import Records, Request, Taken, Turned, record_parts
+from sympozium_protocol.bus.faults import Away, NobodyThere
+from sympozium_protocol.bus.gather import Gatherer
+from sympozium_protocol.bus.line import Line
 from sympozium_protocol.bus.link import Link, connected
-from sympozium_protocol.bus.places import place_of
-from sympozium_protocol.bus.reader import Stored, open_reader
+from sympozium_protocol.bus.places import RUN_PATH, reply_path, started_path
+from sympozium_protocol.bus.reader import open_reader
 from sympozium_protocol.bus.settings import BusSettings
 from sympozium_protocol.bus.stream import StreamLimits, make_stream
-from sympozium_protocol.bus.subjects import Own, RunKey
+from sympozium_protocol.bus.subjects import RunKey, run_principal
 from sympozium_protocol.bus.writer import append
-from sympozium_protocol.clock import utc
-from sympozium_protocol.files import Directory, digest, open_root
-from sympozium_protocol.messages import (
-    Answer,
-    ApprovalSpec,
-    Call,
-    ModelSpec,
-    ParticipantSpec,
-    PolicySpec,
-    Question,
-    Reply,
-    RunResult,
-    RunSpec,
-    TextPart,
-    ToolSpec,
-    UserMessage,
-    Verdict,
-)
+from sympozium_protocol.files import digest
+from sympozium_protocol.messages import Call, Manifest, Reply, RunSpec, Started, Verdict
 from sympozium_protocol.messages.base import Document
+from tests.support import participant as subject
+from tests.support.ipc import NOW
 
 T = TypeVar("T")
-WITHIN = 20.0
+WITHIN = 30.0
 """Seconds; only what hangs takes so long."""
-NOW = 1_800_000_000.0
-BRIDGE = Path(sys.executable).with_name("sympozium-bridge")
-OPS = ParticipantSpec(
-    name="ops", role="skill", tools=(ToolSpec(name="look", effect="read"), ToolSpec(name="change")), commands=()
-)
-MODEL = ParticipantSpec(name="model", role="model", tools=(ToolSpec(name="complete"),))
+SUBJECT = Path(subject.__file__)
 
 
-def spec_of(run: str, **changes: Any) -> RunSpec:
-    """A run that may do everything it knows, unless told otherwise."""
-    fields: dict[str, Any] = {
-        "run": run,
-        "agent": "tester",
-        "created": utc(NOW),
-        "input": "x",
-        "model": ModelSpec(provider="scripted", model="m"),
-        "participants": (OPS, MODEL),
-        "policies": (PolicySpec(name="open", template="Permissive"),),
-        "approval": ApprovalSpec(),
-        **changes,
-    }
-    return RunSpec(**fields)
-
-
-def until(condition: Callable[[], T], what: str = "it did not happen") -> T:
-    """What ``condition`` gives as soon as that is true."""
-    ends = time.monotonic() + WITHIN
-    while not (found := condition()):
-        assert time.monotonic() < ends, what
-        time.sleep(0.005)  # between two looks at a condition
+async def soon(probe: Callable[[], T | None], what: str) -> T:
+    """What ``probe`` finds, looked for until it is there."""
+    ends = asyncio.get_running_loop().time() + WITHIN
+    while (found := probe()) is None:
+        assert asyncio.get_running_loop().time() < ends, f"not within {WITHIN:g} s: {what}"
+        await asyncio.sleep(0.002)
     return found
 
 
-class Outside:
-    """Somebody on the bus: each method has a connection of its own."""
+class Bridge:
+    """Of one run. ``files``: what the stream has, by path."""
 
-    def __init__(self, url: str) -> None:
-        self.settings = BusSettings(url)
-
-    def do(self, use: Callable[[Link], Coroutine[Any, Any, T]]) -> T:
-        async def main() -> T:
-            async with connected(self.settings, principal="test:outside") as link:
-                return await use(link)
-
-        return asyncio.run(main())
-
-    def make_stream(self, **limits: Any) -> None:
-        self.do(lambda link: make_stream(link, StreamLimits(**limits)))
-
-    def begin(self, spec: RunSpec) -> None:
-        """Publish the run's RunSpec, as whoever makes a pod does."""
-        data = Records(writer="launcher", records=tuple(record_parts("run/run.json", spec.encode()))).encode()
-        self.do(lambda link: append(link, subjects.records(RunKey.of(spec)), data, last=0))
-
-    def messages(self, run: RunKey) -> list[Stored]:
-        """All there are of a run."""
-
-        async def read(link: Link) -> list[Stored]:
-            reader = await open_reader(link, run)
-            return [await reader.next() for _ in range(reader.pending)]
-
-        return self.do(read)
-
-    def files(self, run: RunKey) -> list[Found]:
-        """The run's own files, in the order of the stream."""
-        gatherer = Gatherer(run)
-        found = [one for message in self.messages(run) for one in gatherer.take(message)]
-        return [one for one in found if isinstance(one.at, Own)]
-
-    def say(self, run: RunKey, document: Document, verb: subjects.Verb, person: str = "ann") -> None:
-        self.do(lambda link: link.request(subjects.said(run, verb, person), document.encode()))
-
-
-class Pod:
-    """A run's directory, its gate as a process, and the words of its agent. A context manager."""
-
-    def __init__(self, path: Path, spec: RunSpec, url: str, **env: str) -> None:
-        self.path = path
+    def __init__(self, url: str, spec: RunSpec) -> None:
         self.spec = spec
         self.run = RunKey.of(spec)
-        self.env = {**os.environ, "SYMPOZIUM_IPC": str(path), "SYMPOZIUM_BUS": url, **env}
-        self.names = tuple(p.name for p in spec.participants)
-        for place in layout.places(self.names):
-            path.joinpath(*place).mkdir(parents=True, exist_ok=True)
-        (path / "run/run.json").write_bytes(spec.encode())
-        self.root: Directory = open_root(path)
-        self.log = path.parent / f"{path.name}.log"
-        self.gate: subprocess.Popen[bytes] | None = None
-        self.seq = 0
+        self.settings = BusSettings(url)
+        self.files: dict[str, bytes] = {}
+        self.order: list[str] = []
+        self.progress: dict[str, bytes] = {}
+        self.working: set[str] = set()
+        self.last = 0
+        self.upto = 0
+        self._line = Line(self.settings, run_principal(self.run), self._greet)
+        self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self, **env: str) -> Self:
-        with self.log.open("ab") as log:
-            self.gate = subprocess.Popen([BRIDGE], env={**self.env, **env}, stderr=log)
+    async def _greet(self, link: Link) -> None:
+        await make_stream(link, StreamLimits())
+        await link.subscribe(subjects.live(self.run), self._live)
+
+    async def _live(self, message: Msg) -> None:
+        _, _, _, _, kind, *names = message.subject.split(".")
+        if kind == "progress":
+            self.progress[names[1]] = self.progress.get(names[1], b"") + message.data
+        elif kind == "working":
+            self.working.add(names[1])
+
+    async def __aenter__(self) -> Self:
+        self._tasks = [asyncio.create_task(self._line.keep()), asyncio.create_task(self._follow())]
+        await self.say(RUN_PATH, self.spec.encode())
         return self
 
-    def start_again_if_killed(self, path: str) -> None:
-        """When ``path`` is there, or the gate is not any more."""
-        gate = self.gate
-        assert gate is not None
-        until(lambda: self.has(path) or gate.poll() is not None)
-        if gate.poll() is not None:
-            self.start()
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        done = await asyncio.gather(*self._tasks, return_exceptions=True)
+        for fault in done:
+            if isinstance(fault, Exception):
+                raise fault
+
+    async def _follow(self) -> None:
+        gatherer, last = Gatherer(self.run), 0
+        while True:
+            try:
+                async with connected(self.settings, principal=run_principal(self.run)) as link:
+                    reader = await open_reader(link, self.run, last)
+                    while True:
+                        message = await reader.next()
+                        last = message.seq
+                        for found in gatherer.take(message):
+                            self.order.append(found.path)
+                            assert self.files.setdefault(found.path, found.data) == found.data, found.path
+            except Away:
+                await asyncio.sleep(0.05)
+
+    async def say(self, path: str, data: bytes | Document) -> None:
+        """One more record of the run."""
+        data = data if isinstance(data, bytes) else data.encode()
+        for record in record_parts(path, data):
+            message = Records(writer="bridge", records=(record,)).encode()
+            self.last = await append(await self._line.link(), subjects.records(self.run), message, last=self.last)
+        self.upto = self.last
+
+    async def ask(
+        self,
+        call_id: str,
+        tool: str,
+        participant: str = "subject",
+        *,
+        again: bool = False,
+        timeout: float | None = None,
+        allowed: bytes | None = None,
+        **arguments: object,
+    ) -> Taken | Turned:
+        """Send a call with its verdict, until somebody answers. ``allowed``: the bytes that the verdict is about."""
+        data = Call(id=call_id, participant=participant, tool=tool, arguments=arguments, timeout=timeout).encode()
+        verdict = Verdict(
+            id=call_id,
+            participant=participant,
+            decision="allow",
+            digest=digest(data if allowed is None else allowed),
+            by="test",
+            time=NOW,
+        )
+        request = Request(call=data.decode(), verdict=verdict.encode().decode(), upto=self.upto, again=again)
+        answer = await self.request(self._subject(participant), request.encode())
+        return Turned.decode(answer) if b'"Turned"' in answer else Taken.decode(answer)
+
+    async def taken(self, call_id: str, tool: str, participant: str = "subject", **more: object) -> None:
+        answer = await self.ask(call_id, tool, participant, **more)  # type: ignore[arg-type]
+        assert isinstance(answer, Taken), answer
+
+    def _subject(self, participant: str) -> str:
+        found = self.spec.participant(participant)
+        service = found.answered_by if found else "subject"
+        return subjects.call(service, self.run, participant)
+
+    async def request(self, to: str, data: bytes) -> bytes:
+        """Ask until somebody is there."""
+        while True:
+            try:
+                return await (await self._line.link()).request(to, data)
+            except (NobodyThere, Away):
+                await asyncio.sleep(0.02)
+
+    async def manifest(self, service: str) -> Manifest:
+        return Manifest.decode(await self.request(subjects.manifest(service), b""))
+
+    async def withdraw(self, call_id: str, participant: str = "subject") -> None:
+        found = self.spec.participant(participant)
+        assert found is not None
+        link = await self._line.link()
+        await link.publish(subjects.withdrawn(found.answered_by, self.run, participant, call_id), b"")
+
+    async def started(self, call_id: str, participant: str = "subject") -> Started:
+        path = started_path(participant, call_id)
+        return Started.decode(await soon(lambda: self.files.get(path), path))
+
+    async def reply(self, call_id: str, participant: str = "subject") -> Reply:
+        path = reply_path(participant, call_id)
+        return Reply.decode(await soon(lambda: self.files.get(path), path))
+
+
+class Copy:
+    """One process of a service on the bus, and its log."""
+
+    def __init__(self, folder: Path, url: str, *command: str | Path, **environment: str) -> None:
+        self.log = folder / "copy.log"
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*map(str, command or (sys.executable, "-m", subject.__name__, "subject"))],
+                env={
+                    **os.environ,
+                    "PYTHONPATH": str(SUBJECT.parents[2]),
+                    "SYMPOZIUM_BUS": url,
+                    "EFFECTS": str(folder / "effects"),
+                    "TMPDIR": str(folder),
+                    **environment,
+                },
+                stdin=subprocess.DEVNULL,
+                stderr=log,
+            )
+
+    async def ready(self, times: int = 1) -> Self:
+        """It has said so often that it is on the bus, all copies with this log together."""
+        await soon(lambda: self.log.read_text().count('"on the bus"') >= times or self.process.poll(), "on the bus")
+        assert self.process.poll() is None, self.log.read_text()
+        return self
 
     def kill(self) -> None:
-        self._end(signal.SIGKILL)
+        self.process.kill()
+        self.process.wait()
 
-    def stop(self) -> int:
-        """Its exit code after SIGTERM."""
-        return self._end(signal.SIGTERM)
+    async def end(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return await asyncio.to_thread(self.process.wait, WITHIN)
 
-    def _end(self, number: int) -> int:
-        assert self.gate is not None
-        self.gate.send_signal(number)
-        code = self.gate.wait(WITHIN)
-        self.gate = None
-        return code
 
-    def ended(self) -> int:
-        """The exit code of a gate that ends by itself."""
-        assert self.gate is not None
-        code = self.gate.wait(WITHIN)
-        self.gate = None
-        return code
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        if self.gate is not None:
-            self.kill()
-
-    # -- what an agent and its participants write ------------------------------------------------------------------
-
-    def put(self, path: str, data: bytes) -> bytes:
-        place, name = place_of(path)
-        self.root.make(place).write(name, data)
-        return data
-
-    def message(self, text: str = "hello") -> bytes:
-        self.seq += 1
-        found = UserMessage(seq=self.seq, time=utc(NOW), elapsed=0.0, text=text)
-        return self.put(f"agent/transcript/{self.seq}.json", found.encode())
-
-    def call(self, call: str, tool: str = "look", participant: str = "ops", **arguments: Any) -> bytes:
-        found = Call(id=call, participant=participant, tool=tool, arguments=arguments)
-        return self.put(f"agent/calls/{participant}/{call}.json", found.encode())
-
-    def reply(self, call: str, data: bytes, participant: str = "ops", text: str = "done") -> bytes:
-        found = Reply(id=call, digest=digest(data), outcome="ok", content=(TextPart(text=text),))
-        return self.put(f"{participant}/replies/{call}.json", found.encode())
-
-    def result(self) -> bytes:
-        found = RunResult(
-            run=self.spec.run, phase="Succeeded", reason="Completed", start_time=utc(NOW), completion_time=utc(NOW)
-        )
-        return self.put("agent/result.json", found.encode())
-
-    # -- what the gate writes --------------------------------------------------------------------------------------
-
-    def has(self, path: str) -> bool:
-        return self.path.joinpath(path).exists()
-
-    def verdict(self, call: str, participant: str = "ops") -> Verdict:
-        """As soon as it is there."""
-        file = self.path / f"bridge/verdicts/{participant}/{call}.json"
-        until(file.exists, f"no verdict on {call}: {self.said()}")
-        return Verdict.decode(file.read_bytes())
-
-    def question(self, call: str, participant: str = "ops") -> Question:
-        file = self.path / f"bridge/questions/{participant}/{call}.json"
-        until(file.exists, f"no question about {call}: {self.said()}")
-        return Question.decode(file.read_bytes())
-
-    def said(self) -> str:
-        """The gate's log."""
-        return self.log.read_text() if self.log.exists() else ""
-
-    def answer(self, question: Question, decision: str = "allow") -> Answer:
-        """Not yet said."""
-        return Answer(
-            participant=question.participant,
-            id=question.id,
-            digest=question.digest,
-            decision=decision,  # type: ignore[arg-type]
-            by="somebody",
-            time=utc(NOW),
-        )
+@asynccontextmanager
+async def copies(
+    number: int, folder: Path, url: str, *command: str | Path, **environment: str
+) -> AsyncIterator[list[Copy]]:
+    """So many copies of the same service, all on the bus; killed at the end."""
+    found = [Copy(folder, url, *command, **environment) for _ in range(number)]
+    try:
+        await found[0].ready(number)
+        yield found
+    finally:
+        for copy in found:
+            copy.kill()

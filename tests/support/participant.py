@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -128,5 +129,15 @@ HANDLERS = (
 NAMES = tuple(handler.tool.name for handler in HANDLERS)
 OFFER = Offer(HANDLERS)
 
+
+async def main() -> None:
+    """In a pod; or, with a name, as that service on the bus."""
+    if len(sys.argv) == 1:
+        return await serve(OFFER)
+    from sympozium_protocol.bus.service import OnBus
+
+    await serve(OFFER, on=OnBus.named(sys.argv[1], grace=float(os.environ.get("GRACE", "5"))))
+
+
 if __name__ == "__main__":
-    raise SystemExit(run(lambda: serve(OFFER)))
+    raise SystemExit(run(main))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from sympozium_protocol import layout
 from sympozium_protocol.bus.gather import BadRecord, Found, Gatherer
@@ -16,15 +16,19 @@ from sympozium_protocol.messages.spec import RunSpec
 
 
 class Mirror:
-    """Writes what it is given below ``root``, each file once. The same again changes nothing."""
+    """Writes what it is given below ``root``, each file once. The same again changes nothing.
 
-    def __init__(self, run: RunKey, root: Directory) -> None:
+    ``wants``: which paths, beside the RunSpec's; all if it is not said.
+    """
+
+    def __init__(self, run: RunKey, root: Directory, wants: Callable[[str], bool] = lambda path: True) -> None:
         self.run = run
         self.root = root
         self.spec: RunSpec | None = None
         """Known from the first record on."""
         self.last = 0
         """The sequence of the last message that was taken."""
+        self._wants = wants
         self._gatherer = Gatherer(run)
         self._digests: dict[str, str] = {}
 
@@ -39,6 +43,8 @@ class Mirror:
     def _keep(self, found: Found) -> bool:
         if self.spec is None:
             self._begin(found)
+        elif not self._wants(found.path):
+            return False
         if self._digests.setdefault(found.path, digest(found.data)) != digest(found.data):
             raise BadRecord(f"message {found.seq} of the stream: {found.path} is there already, and another")
         place, name = place_of(found.path)

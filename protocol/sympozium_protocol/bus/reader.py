@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 from collections import deque
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Final
 
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 
 from sympozium_protocol import clock
 from sympozium_protocol.bus import subjects
@@ -74,9 +77,13 @@ async def make_reader(link: Link, run: RunKey, name: str, after: int) -> int:
 class Reader:
     """Follows one run on one connection. Open it with ``open_reader``."""
 
-    def __init__(self, link: Link, name: str, pending: int) -> None:
+    def __init__(self, link: Link, name: str, pending: int, *, onward: bool = True, batch: int = BATCH) -> None:
         self._link = link
         self._name = name
+        self._onward = onward
+        self._batch = batch
+        self._inbox = link.inbox(f"n.{secrets.token_hex(4)}")
+        self._subscription: Subscription | None = None
         self.pending = pending
         """Messages that were in the stream when it was opened and have not been given out yet."""
         self._ready: deque[Stored] = deque()
@@ -92,17 +99,36 @@ class Reader:
         while not self._ready:
             if self._broken:
                 raise Away(self._broken)
-            if self._wanted <= BATCH // 2:
+            if self._wanted <= self._batch // 2:
                 await self._ask()
             await self._wait()
         self.pending = max(0, self.pending - 1)
         return self._ready.popleft()
 
+    async def rest(self) -> AsyncGenerator[Stored, None]:
+        """What was in the stream when it was opened, and then no more. Raises Away."""
+        while self.pending:
+            yield await self.next()
+
+    async def open(self) -> None:
+        """Raises Away."""
+        self._link.tell_when_lost(self.wake)
+        self._subscription = await self._link.subscribe(self._inbox, self._heard)
+
+    async def close(self) -> None:
+        """Another may be opened after it on the same connection."""
+        self._link.forget(self.wake)
+        if self._subscription is not None:
+            await self._link.unsubscribe(self._subscription)
+
     async def _ask(self) -> None:
-        self._wanted += BATCH
-        value = {"batch": BATCH, "expires": int(2 * BEAT * 1e9), "idle_heartbeat": int(BEAT * 1e9)}
+        batch = self._batch if self._onward else min(self._batch, self.pending - self._wanted)
+        if batch <= 0:
+            return
+        self._wanted += batch
+        value = {"batch": batch, "expires": int(2 * BEAT * 1e9), "idle_heartbeat": int(BEAT * 1e9)}
         subject = subjects.next_message(self._name)
-        await self._link.publish(subject, json.dumps(value).encode(), reply=self._link.inbox("n"))
+        await self._link.publish(subject, json.dumps(value).encode(), reply=self._inbox)
 
     async def _wait(self) -> None:
         try:
@@ -128,8 +154,12 @@ class Reader:
             self._broken = f"the reader ended: {status} {(message.headers or {}).get('Description', '')}"
 
 
-async def open_reader(link: Link, run: RunKey, after: int = 0) -> Reader:
-    """Raises Away, Ended (BusRefused)."""
+async def open_reader(link: Link, run: RunKey, after: int = 0, *, onward: bool = True, batch: int = BATCH) -> Reader:
+    """The one reader that the connection may have, anew: one that was opened before it gets no more.
+
+    ``onward``: is it to go on with what comes later? ``batch``: so many messages are asked for at a time.
+    Raises Away, Ended (BusRefused).
+    """
     if link.trusted:
         pending = await make_reader(link, run, link.reader, after)
     else:
@@ -138,9 +168,8 @@ async def open_reader(link: Link, run: RunKey, after: int = 0) -> Reader:
         except NobodyThere:
             raise Away("the bus's keeper is not there") from None
         pending = _opened(answer, run)
-    found = Reader(link, link.reader, pending)
-    link.tell_when_lost(found.wake)
-    await link.subscribe(link.inbox("n"), found._heard)
+    found = Reader(link, link.reader, pending, onward=onward, batch=batch)
+    await found.open()
     return found
 
 

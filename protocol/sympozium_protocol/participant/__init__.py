@@ -16,6 +16,7 @@ writes the Reply, and after a restart deals with what its former life left unans
 from sympozium_protocol.participant.context import (
     Context as Context,
     Handler as Handler,
+    Lost as Lost,
     Offer as Offer,
     Result as Result,
 )

@@ -45,6 +45,10 @@ class Result:
         return cls(outcome="error", content=(TextPart(text=text),), details=dict(details))
 
 
+class Lost(Exception):
+    """Another copy has the call: nothing must happen here, and nothing is answered."""
+
+
 class Withdrawn(Exception):
     """Raised by ``Context.start`` when the agent no longer wants the call: nothing must happen."""
 
@@ -77,7 +81,7 @@ class Context:
         boot_id: str | None = None,
         reservation: Reservation | None = None,
     ) -> None:
-        """Say that it starts; then, and only then, may there be an effect. Raises Withdrawn."""
+        """Say that it starts; then, and only then, may there be an effect. Raises Withdrawn, Lost."""
         if not self.started:
             await self.desk.write_started(
                 Started(

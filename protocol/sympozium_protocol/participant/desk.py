@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from pydantic_core import PydanticSerializationError
@@ -25,6 +26,9 @@ UNKNOWN = "0" * 64
 
 class Desk:
     """One participant's view of /ipc: its calls, verdicts and withdrawals in; its own files out."""
+
+    answers_all = False
+    """Has the gate said ``started`` for us? Then a call that was withdrawn before we began is answered too."""
 
     def __init__(self, root: Directory, name: str, ledger: Ledger) -> None:
         self.name = name
@@ -52,6 +56,20 @@ class Desk:
         self.tools.write(f"{number}.json", manifest.encode())
         self.own.remove(layout.UNREADY_FILE)
         return number
+
+    def close(self) -> None:
+        """Let go of every directory."""
+        for found in (self.own, self.calls, self.withdrawn, self.verdicts, self.tools, self.started, self.replies):
+            found.close()
+        self.progress.close()
+        self.blobs.close()
+
+    def new_verdicts(self) -> list[str]:
+        """Names of files that were not there before."""
+        return self.verdict_names.new(time.time_ns())
+
+    def done(self, call_id: str) -> None:
+        """Nothing more will be done about this call in this life."""
 
     def read_verdict(self, call_id: str) -> Verdict:
         """Raises BadFile."""

@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Iterable
+from typing import Protocol
 
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.failpoints import failpoint
@@ -17,7 +18,7 @@ from sympozium_protocol.messages.base import InvalidDocument
 from sympozium_protocol.messages.calls import Call, Manifest, Outcome, Part, Reply, Started, TextPart
 from sympozium_protocol.messages.spec import ParticipantSpec, RunSpec
 from sympozium_protocol.participant.arguments import fault_of_arguments
-from sympozium_protocol.participant.context import Context, Former, Handler, Offer, Recover, Result, Withdrawn
+from sympozium_protocol.participant.context import Context, Former, Handler, Lost, Offer, Recover, Result, Withdrawn
 from sympozium_protocol.participant.desk import Desk, decode_call
 from sympozium_protocol.process import Settings, end_within, log, open_run
 from sympozium_protocol.waiting import Pace, Watch, stay_alive
@@ -41,12 +42,16 @@ async def serve(
     *,
     settings: Settings | None = None,
     recover: Recover | None = None,
+    on: Elsewhere | None = None,
 ) -> None:
     """Be a participant until cancelled. Tools that may change meanwhile are given as an ``Offer``.
 
-    ``recover`` is called at the start for every call that a former life left unanswered.
-    Raises Ended (InvalidRun, ManifestRefused) and FileFault.
+    ``recover`` is called at the start for every call that a former life left unanswered. ``on``: not in a pod, but
+    there (``bus.service.OnBus``), for every run that calls.
+    Raises Ended (InvalidRun, ManifestRefused; BusRefused) and FileFault.
     """
+    if on is not None:
+        return await on.serve(handlers, recover)
     settings = settings or Settings.from_environment()
     root, spec = open_run(settings)
     participant = spec.participant(settings.participant)
@@ -55,14 +60,22 @@ async def serve(
     desk = Desk.open(root, participant.name, settings.ipc, spec.limits.disk)
     offer = handlers if isinstance(handlers, Offer) else Offer(handlers)
     try:
-        await _Server(spec, participant, desk, offer, recover).run()
+        await Server(spec, participant, desk, offer, recover).run()
     except asyncio.CancelledError:
         end_within(END_AT_LATEST)  # a handler that cannot be stopped must not hold up the pod
         raise
 
 
-class _Server:
-    """One life of a participant."""
+class Elsewhere(Protocol):
+    """A place outside the pod from which calls come."""
+
+    async def serve(self, handlers: Iterable[Handler] | Offer, recover: Recover | None) -> None:
+        """Answer them until cancelled."""
+        ...
+
+
+class Server:
+    """One life of a participant in one run. What it does about a call is decided here, wherever calls come from."""
 
     def __init__(
         self,
@@ -71,6 +84,7 @@ class _Server:
         desk: Desk,
         offer: Offer,
         recover: Recover | None,
+        watch: Watch | None = None,
     ) -> None:
         self.spec = spec
         self.participant = participant
@@ -81,7 +95,7 @@ class _Server:
         self.running: set[str] = set()
         self.former: dict[str, Started] = {}
         self.answered: set[str] = set()
-        self.watch = Watch()
+        self.watch = watch or Watch()
 
     async def run(self) -> None:
         self._take_over()
@@ -89,6 +103,11 @@ class _Server:
         self.watch.add(self.desk.withdrawn, marks=True)
         with contextlib.closing(self.watch):
             await self._live()
+
+    async def answer(self) -> None:
+        """Only the answering, of what the desk names: a watch that is told, no manifest, no sign of life."""
+        async with asyncio.TaskGroup() as tasks:
+            await self._loop(tasks)
 
     async def _live(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -110,9 +129,13 @@ class _Server:
         """What a former life left: its effects are ended before anything new begins."""
         self.answered = {found for name in self.desk.replies.names() if (found := id_of(name))}
         for started in self.desk.unanswered():
-            self.former[started.id] = started
-            if self.recover:
-                self.recover(Former(started, self._call_of(started.id)))
+            self.take_over(started)
+
+    def take_over(self, started: Started) -> None:
+        """Another life started this call and did not answer it."""
+        self.former[started.id] = started
+        if self.recover:
+            self.recover(Former(started, self._call_of(started.id)))
 
     def _call_of(self, call_id: str) -> Call | None:
         try:
@@ -135,7 +158,7 @@ class _Server:
 
     def _look(self) -> bool:
         """New verdicts. A name that is no id is reported once and passed over."""
-        names = self.desk.verdict_names.new(time.time_ns())
+        names = self.desk.new_verdicts()
         for name in names:
             call_id = id_of(name)
             if call_id is None:
@@ -149,8 +172,12 @@ class _Server:
             await self._answer_allowed(call_id)
         except (BadFile, Exists) as fault:
             log("file refused", path=fault.path, why=fault.why)
+        except Lost as lost:
+            log("call left to another", participant=self.desk.name, call=call_id, why=str(lost))
         finally:
             self.running.discard(call_id)
+            self.former.pop(call_id, None)
+            self.desk.done(call_id)
             self.watch.pulse()
 
     async def _answer_allowed(self, call_id: str) -> None:
@@ -161,7 +188,8 @@ class _Server:
         found = digest(data)
         if found != verdict.digest:
             raise BadFile(self.desk.calls.at(f"{call_id}.json"), "was changed after its verdict")
-        if call_id not in self.former and self.desk.is_withdrawn(call_id):
+        unwanted = call_id not in self.former and self.desk.is_withdrawn(call_id)
+        if unwanted and not self.desk.answers_all:
             return
         result = await self._result(call_id, data, found)
         await self.desk.reply(result)
@@ -232,6 +260,8 @@ class _Server:
             return _reply_with(task.result(), context)
         except Withdrawn:
             return _reply(context.call.id, context.digest, "cancelled", f"{tool} was withdrawn before it began.")
+        except Lost:
+            raise
         except OverLimit as fault:
             return _reply(context.call.id, context.digest, "error", f"{tool} failed: it {fault.why}.", context)
         except CannotWrite:

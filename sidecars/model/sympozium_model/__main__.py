@@ -1,28 +1,24 @@
-"""``sympozium-model``: the model gateway of one run."""
+"""``sympozium-model``: the model gateway of one run, or of every run on a bus."""
 
 # the collector finds nothing to free while modules load, and costs a tenth of the start
 import gc
 
 gc.disable()
 
-import argparse  # noqa: E402
-
+from sympozium_model.commandline import parse  # noqa: E402
 from sympozium_model.program import serve_model  # noqa: E402
 from sympozium_protocol.process import Settings, run  # noqa: E402
 
 
 def main() -> None:
-    """Parse nothing but --help; the settings come from the environment, the rest from run.json."""
-    parser = argparse.ArgumentParser(
-        prog="sympozium-model",
-        description="The model gateway of one run: answers its `complete` calls.",
-        epilog="Environment: SYMPOZIUM_IPC (default /ipc), SYMPOZIUM_PARTICIPANT (default model), "
-        "SYMPOZIUM_RUN_DIGEST, SYMPOZIUM_PARENT; the provider's key: OPENAI_API_KEY, "
-        "AZURE_OPENAI_API_KEY, ANTHROPIC_API_KEY, AWS_*.",
-    )
-    parser.parse_args()
+    """Without options the settings come from the environment, and the rest from run.json."""
+    options = parse()
     gc.enable()
     gc.freeze()
+    if options.bus:
+        from sympozium_model.elsewhere import serve_options
+
+        raise SystemExit(run(lambda: serve_options(options)))
     raise SystemExit(run(lambda: serve_model(Settings.from_environment("model"))))
 
 

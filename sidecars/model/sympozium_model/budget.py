@@ -37,22 +37,45 @@ class Budget:
     tokens: int = 0
     usd: float = 0.0
     _open: dict[str, Reservation] = field(default_factory=dict)
+    _known: set[str] = field(default_factory=set)
+    _ours: set[str] = field(default_factory=set)
+    """Reserved in this life, which alone settles them."""
 
     def restore(self, started: Iterable[Started], replies: Iterable[Reply]) -> None:
-        """Take over what former lives spent and reserved."""
-        answered = {reply.id: reply for reply in replies}
+        """Take over what other lives spent and reserved; what is known already changes nothing."""
         for mark in started:
-            self.calls += 1
-            reply = answered.get(mark.id)
-            if reply is not None and reply.outcome != "interrupted" and reply.completion is not None:
-                self._charge(
-                    reply.completion.usage.input_tokens + reply.completion.usage.output_tokens,
-                    reply.completion.usage.usd,
-                )
-            elif mark.reservation is not None and (
-                reply is None or reply.outcome in ("interrupted", "timeout", "cancelled")
-            ):
-                self._charge(mark.reservation.tokens, mark.reservation.usd)
+            if mark.id not in self._known:
+                self._hold(mark.id, mark.reservation or Reservation())
+        for reply in replies:
+            if reply.id in self._open and reply.id not in self._ours:
+                self._take_over(reply)
+
+    def _take_over(self, reply: Reply) -> None:
+        if reply.outcome != "interrupted" and reply.completion is not None:
+            self._release(reply.id)
+            usage = reply.completion.usage
+            self._charge(usage.input_tokens + usage.output_tokens, usage.usd)
+        elif reply.outcome in ("interrupted", "timeout", "cancelled"):
+            self._open.pop(reply.id)  # it stays charged
+        else:
+            self._release(reply.id)
+
+    def _hold(self, call_id: str, reservation: Reservation) -> None:
+        self._known.add(call_id)
+        self.calls += 1
+        self._charge(reservation.tokens, reservation.usd)
+        self._open[call_id] = reservation
+
+    def _release(self, call_id: str) -> None:
+        held = self._open.pop(call_id)
+        self._charge(-held.tokens, -held.usd)
+
+    def forget(self, call_id: str) -> None:
+        """It was not sent after all: another copy of the gateway has it, and its account will be read."""
+        self._release(call_id)
+        self._known.discard(call_id)
+        self._ours.discard(call_id)
+        self.calls -= 1
 
     def cap(self, wanted: int, input_tokens: int) -> int:
         """The output cap of the next call: what is wanted, or what is left. Raises Failed (budget)."""
@@ -90,15 +113,13 @@ class Budget:
         prices = self.prices or Prices()
         usd = 0.0 if self.free else (input_tokens * _dearest(prices) + cap * prices.output) / 1e6
         found = Reservation(tokens=input_tokens + cap, usd=usd)
-        self.calls += 1
-        self._charge(found.tokens, found.usd)
-        self._open[call_id] = found
+        self._hold(call_id, found)
+        self._ours.add(call_id)
         return found
 
     def settle(self, call_id: str, usage: Usage | None) -> Usage | None:
         """Replace the reservation by what was used; None keeps nothing (no answer was had, and none paid)."""
-        held = self._open.pop(call_id)
-        self._charge(-held.tokens, -held.usd)
+        self._release(call_id)
         if usage is None:
             return None
         priced = usage if self.free or usage.usd else usage.model_copy(update={"usd": self.price(usage)})

@@ -12,7 +12,7 @@ from sympozium_model.budget import Budget, estimate
 from sympozium_model.conversation import BadConversation, Conversation, Turn, ranges_of
 from sympozium_model.provider import Failed, Provider, Request
 from sympozium_protocol.messages import Call, Completion, TextPart, Usage
-from sympozium_protocol.participant import Context, Result
+from sympozium_protocol.participant import Context, Lost, Result
 from sympozium_protocol.process import log
 
 ATTEMPTS = 6
@@ -22,13 +22,17 @@ LONGEST_DELAY = 30.0
 
 @dataclass(slots=True)
 class Gateway:
-    """``provider`` waits for the SDK to be loaded, which begins when the program starts."""
+    """``provider`` waits for the SDK to be loaded, which begins when the program starts.
+
+    ``look``: takes into the budget what other copies of this gateway spent meanwhile.
+    """
 
     conversation: Conversation
     budget: Budget
     provider: asyncio.Future[Provider]
     sizes: dict[int, int]
     jitter: Callable[[], float] = random.random
+    look: Callable[[], None] = lambda: None
 
     async def complete(self, call: Call, context: Context) -> Result:
         """Answer one ``complete`` call."""
@@ -36,12 +40,17 @@ class Gateway:
             turns = self.conversation.view(ranges_of(call.arguments))
         except BadConversation as fault:
             return _failure(Failed("invalid_request", str(fault)))
+        self.look()
         try:
             expected = estimate(sum(self._size(turn) for turn in turns))
             cap = self.budget.cap(_wanted(call, context), expected)
         except Failed as fault:
             return _failure(fault)
-        await context.start(reservation=self.budget.reserve(call.id, expected, cap))
+        try:
+            await context.start(reservation=self.budget.reserve(call.id, expected, cap))
+        except Lost:
+            self.budget.forget(call.id)
+            raise
         return await self._ask(call.id, Request(turns, cap, context.progress), context)
 
     async def _ask(self, call_id: str, request: Request, context: Context) -> Result:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 
-from sympozium_model.budget import Budget, prices_of
+from sympozium_model.books import Books
 from sympozium_model.conversation import Conversation
 from sympozium_model.gateway import Gateway
 from sympozium_model.provider import Provider, make_provider
-from sympozium_protocol import layout
-from sympozium_protocol.exits import Ended, Reason
-from sympozium_protocol.files import BadFile, Directory
-from sympozium_protocol.ids import id_of
-from sympozium_protocol.messages import InvalidDocument, ModelSpec, Reply, RunSpec, Started, Tool
+from sympozium_protocol.files import Directory
+from sympozium_protocol.messages import ModelSpec, RunSpec, Tool
 from sympozium_protocol.participant import Handler, serve
 from sympozium_protocol.process import Settings, open_run
 
@@ -35,25 +32,32 @@ COMPLETE = Tool(
 )
 
 
-UNKNOWN = "0" * 64
-"""In place of a digest that cannot be read any more; no bytes have it."""
-
-
 async def serve_model(settings: Settings) -> None:
     """Be the model gateway until cancelled. Raises Ended (MissingKey, InvalidRun, …), FileFault."""
     root, spec = open_run(settings)
     async with asyncio.TaskGroup() as tasks:
-        provider = tasks.create_task(_load(spec.model))
-        gateway = Gateway(
-            conversation=Conversation.open(root, settings.participant),
-            budget=_account(root, spec, settings.participant),
-            provider=provider,
-            sizes={},
-        )
+        provider = tasks.create_task(load(spec.model))
+        gateway = gateway_of(root, spec, settings.participant, provider)
         await serve([Handler(COMPLETE, gateway.complete, starts_itself=True)], settings=settings)
 
 
-async def _load(model: ModelSpec) -> Provider:
+def gateway_of(
+    root: Directory, spec: RunSpec, participant: str, provider: asyncio.Future[Provider], *, shared: bool = False
+) -> Gateway:
+    """The gateway of one run, with its account as the files below ``root`` have it.
+
+    ``shared``: other copies serve the run as well, and what they said appears there. Raises Ended (StorageFailed).
+    """
+    books = Books.open(root, spec, participant)
+    books.look()
+    conversation = Conversation.open(root, participant)
+    gateway = Gateway(conversation=conversation, budget=books.budget, provider=provider, sizes={})
+    if shared:
+        gateway.look = books.look
+    return gateway
+
+
+async def load(model: ModelSpec) -> Provider:
     """In a thread: an SDK takes half a second to import, in which the manifest is already there."""
     if model.provider == "scripted":
         return make_provider(model)
@@ -63,28 +67,3 @@ async def _load(model: ModelSpec) -> Provider:
     finally:
         gc.enable()
         gc.freeze()
-
-
-def _account(root: Directory, spec: RunSpec, participant: str) -> Budget:
-    free = spec.model.provider in ("scripted", "replay")
-    budget = Budget(spec.limits, None if free else prices_of(spec.model), free=free)
-    with root.open(layout.started(participant)) as started, root.open(layout.replies(participant)) as replies:
-        try:
-            budget.restore(
-                [_mark(started, name, spec) for name in started.names()],
-                [Reply.decode(replies.read(name) or b"") for name in replies.names() if id_of(name)],
-            )
-        except (BadFile, InvalidDocument) as fault:
-            # without the account the limits could not be kept
-            raise Ended(Reason.StorageFailed, f"{participant}: what was spent cannot be read: {fault}") from None
-    return budget
-
-
-def _mark(started: Directory, name: str, spec: RunSpec) -> Started:
-    """One that a crash of the machine left damaged still counts as a call, where nothing else is limited."""
-    try:
-        return Started.decode(started.read(name) or b"")
-    except InvalidDocument:
-        if spec.limits.tokens or spec.limits.usd:
-            raise
-        return Started(id=name, digest=UNKNOWN)

@@ -1,0 +1,347 @@
+"""A participant on the bus: calls of any number of runs, shared with other copies of the same service.
+
+A call is taken by one copy, which says ``started`` in the stream before it does anything; there only one can be first.
+What a copy left unanswered is given out again by the run's bridge: another copy then goes on by the rules of every
+participant that finds what a former life began.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Self
+
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from sympozium_protocol.bus import subjects
+from sympozium_protocol.bus.documents import Request, Taken, Turned
+from sympozium_protocol.bus.faults import Away
+from sympozium_protocol.bus.gather import BadRecord
+from sympozium_protocol.bus.kept import Kept, Offered, Served, Unfit
+from sympozium_protocol.bus.lane import Lane
+from sympozium_protocol.bus.line import Line
+from sympozium_protocol.bus.link import Link
+from sympozium_protocol.bus.progress import ProgressOut
+from sympozium_protocol.bus.settings import BusSettings
+from sympozium_protocol.bus.subjects import BadSubject, RunKey
+from sympozium_protocol.exits import Ended, Reason
+from sympozium_protocol.files import FileFault
+from sympozium_protocol.messages.base import InvalidDocument
+from sympozium_protocol.messages.calls import Manifest, Outcome, Reply, Started, TextPart, Tool, Verdict
+from sympozium_protocol.participant.context import Handler, Lost, Offer, Recover
+from sympozium_protocol.participant.desk import UNKNOWN
+from sympozium_protocol.participant.serve import END_AT_LATEST
+from sympozium_protocol.process import end_within, log
+
+WORKING_EVERY: Final = 2.0
+IDLE: Final = 600.0
+"""Seconds after its last call in which a run is kept."""
+LOOK_EVERY: Final = 30.0
+PAUSE: Final = 0.5
+"""Seconds until what could not be read of a run is read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much one copy takes on; beyond, it turns calls away. ``each``: calls of one run."""
+
+    runs: int = 256
+    calls: int = 256
+    each: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class OnBus:
+    """Where a participant is served: ``serve(handlers, on=OnBus("NAME", settings))``.
+
+    ``service``: the name under which runs call it; every copy has the same. ``namespaces``: whose runs alone it
+    serves; empty: everybody's. ``grace``: seconds that calls in hand have to end when the program is told to.
+    """
+
+    service: str
+    settings: BusSettings
+    namespaces: frozenset[str] = frozenset()
+    bounds: Bounds = field(default_factory=Bounds)
+    grace: float = 20.0
+
+    @classmethod
+    def named(cls, service: str, namespaces: Iterable[str] = (), *, grace: float = 20.0) -> Self:
+        """On the bus that the environment names. Raises Ended (Usage)."""
+        settings = BusSettings.from_environment()
+        if settings is None:
+            raise Ended(Reason.Usage, "SYMPOZIUM_BUS: names no bus")
+        try:
+            found = frozenset(map(subjects.token, namespaces))
+            return cls(subjects.token(service), settings, found, grace=grace)
+        except BadSubject as fault:
+            raise Ended(Reason.Usage, str(fault)) from None
+
+    async def serve(self, handlers: Iterable[Handler] | Offer, recover: Recover | None = None) -> None:
+        """The same handlers for every run; of an Offer, those that it has when a run first calls."""
+        offer = handlers if isinstance(handlers, Offer) else Offer(handlers)
+
+        async def make(run: Served) -> Iterable[Handler]:
+            return tuple(offer.handlers.values())
+
+        await serve_on_bus(self, Offered(make, recover=recover), offer.tools)
+
+
+async def serve_on_bus(on: OnBus, offered: Offered, tools: Sequence[Tool]) -> None:
+    """Answer calls until cancelled; then what is in hand has ``on.grace`` to end.
+
+    ``tools``: what runs are told of. Raises Ended (BusRefused).
+    """
+    service = _Service(on, offered, tools)
+    serving = asyncio.ensure_future(service.run())
+    try:
+        await asyncio.shield(serving)
+    except asyncio.CancelledError:
+        await service.stop_taking()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(on.grace):
+                await service.nothing_in_hand()
+        raise
+    finally:
+        serving.cancel()
+        await asyncio.wait([serving])
+        service.close()
+        end_within(END_AT_LATEST)
+
+
+class _Service:
+    """One copy."""
+
+    def __init__(self, on: OnBus, offered: Offered, tools: Sequence[Tool]) -> None:
+        self.on = on
+        self.offered = offered
+        self.manifest = Manifest(participant=on.service, tools=tuple(tools)).encode()
+        self.line = Line(on.settings, subjects.service_principal(on.service), self._greet)
+        self.progress = ProgressOut(self.line)
+        self.kept: dict[tuple[RunKey, str], Kept] = {}
+        self.writer = secrets.token_hex(8)
+        self.tasks: asyncio.TaskGroup
+        self.ending = False
+        self._opening = asyncio.Lock()
+        self._subscriptions: list[tuple[Link, Subscription]] = []
+        self._free = asyncio.Event()
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as self.tasks:
+            for lasting in (self.line.keep(), self.progress.send(), self._beat(), self._tidy()):
+                self.tasks.create_task(lasting)
+
+    # -- what is heard ----------------------------------------------------------------------------------------------
+
+    async def _greet(self, link: Link) -> None:
+        service = self.on.service
+        await link.subscribe(subjects.withdrawals(service), self._withdrawn)
+        await link.subscribe(subjects.manifest(service), self._asked_for_manifest, queue=service)
+        if not self.ending:
+            found = await link.subscribe(subjects.calls(service), self._called, queue=service)
+            self._subscriptions = [(link, found)]
+        await link.settled()
+        log("on the bus", service=service)
+
+    async def stop_taking(self) -> None:
+        self.ending = True
+        for link, subscription in self._subscriptions:
+            await link.unsubscribe(subscription)
+
+    async def nothing_in_hand(self) -> None:
+        while self._in_hand():
+            self._free.clear()
+            await self._free.wait()
+
+    async def _asked_for_manifest(self, message: Msg) -> None:
+        await self._answer(message, self.manifest)
+
+    async def _withdrawn(self, message: Msg) -> None:
+        try:
+            run, participant, call = subjects.read_withdrawn(message.subject)
+        except BadSubject as fault:
+            return log("message refused", why=str(fault))
+        kept = self.kept.get((run, participant))
+        if kept is not None and not kept.idle:
+            kept.desk.withdraw(call)
+            if kept.server:
+                kept.server.watch.pulse()
+
+    async def _called(self, message: Msg) -> None:
+        self.tasks.create_task(self._take(message))
+
+    async def _answer(self, message: Msg, data: bytes) -> None:
+        link = self.line.now
+        if link is not None and message.reply:
+            with contextlib.suppress(Away):  # whoever asked asks again
+                await link.publish(message.reply, data)
+
+    # -- a call -----------------------------------------------------------------------------------------------------
+
+    async def _take(self, message: Msg) -> None:
+        """Answer at once whether it is taken, and see it onto its run's desk."""
+        try:
+            run, participant, request, verdict = _read(message)
+            kept = await self._keep(run, participant)
+            fresh = self._accept(kept, request, verdict.id)
+        except Unfit as why:
+            log("call turned away", subject=message.subject, why=str(why))
+            return await self._answer(message, Turned(why=str(why)).encode())
+        except (Away, Ended, FileFault) as fault:
+            return log("call passed over", subject=message.subject, why=str(fault))
+        await self._answer(message, Taken().encode())
+        if fresh:
+            await self._see_to(kept, request, verdict)
+
+    def _accept(self, kept: Kept, request: Request, call: str) -> bool:
+        """Is it news? Raises Unfit when there is no room for it."""
+        if call in kept.desk.in_hand:
+            return False
+        bounds = self.on.bounds
+        if self._in_hand() >= bounds.calls or len(kept.desk.in_hand) >= bounds.each:
+            raise Unfit(f"{self.on.service} has as many calls in hand as it can; try again later")
+        kept.desk.in_hand[call] = Lane(
+            self.line, kept.run, kept.participant, call, writer=self.writer, since=0 if request.again else request.upto
+        )
+        kept.used = time.monotonic()
+        return True
+
+    async def _see_to(self, kept: Kept, request: Request, verdict: Verdict) -> None:
+        laid = False
+        try:
+            laid = await self._lay(kept, request, verdict.id)
+        except (Unfit, BadRecord, Ended, FileFault) as fault:
+            log("call not answered", run=kept.run, call=verdict.id, why=str(fault))
+            await self._give_up(kept, request, verdict)
+        finally:
+            if not laid:
+                kept.desk.done(verdict.id)
+
+    async def _give_up(self, kept: Kept, request: Request, verdict: Verdict) -> None:
+        words = TextPart(text=f"{self.on.service} cannot serve this run now.")
+        outcome: Outcome = "interrupted" if request.again else "unavailable"
+        with contextlib.suppress(Lost):
+            await kept.desk.reply(Reply(id=verdict.id, digest=verdict.digest, outcome=outcome, content=(words,)))
+
+    async def _lay(self, kept: Kept, request: Request, call: str) -> bool:
+        """False where it needs no answer from us."""
+        former = None
+        while True:
+            try:
+                await kept.catch_up()
+                if request.again:
+                    left = await kept.desk.in_hand[call].look()
+                    if left.answered:
+                        return False
+                    former = left.started
+                break
+            except Away as fault:
+                log("run not read yet", run=kept.run, why=str(fault))
+                await asyncio.sleep(PAUSE)
+        server = await kept.begin(kept.check(self.on.service))
+        if kept.task is None:
+            kept.task = self.tasks.create_task(self._serve(kept))
+        if former is not None:
+            server.take_over(_started(former, call))
+        kept.desk.lay(call, request, former)
+        server.watch.pulse()
+        return True
+
+    # -- runs -------------------------------------------------------------------------------------------------------
+
+    async def _keep(self, run: RunKey, participant: str) -> Kept:
+        """Raises Unfit, Away, Ended, FileFault."""
+        if self.on.namespaces and run.namespace not in self.on.namespaces:
+            raise Unfit(f"{self.on.service} does not serve the namespace {run.namespace}")
+        async with self._opening:
+            known = self.kept.get((run, participant))
+            if known is None:
+                self._make_room()
+                known = await self._open(run, participant)
+                self.kept[run, participant] = known
+        known.used = time.monotonic()
+        return known
+
+    async def _open(self, run: RunKey, participant: str) -> Kept:
+        kept = Kept(run, participant, self.offered, self.line)
+        try:
+            await kept.learn()
+            kept.check(self.on.service)
+            kept.sit(self.progress, self._free.set)
+        except BaseException:
+            kept.close()
+            raise
+        return kept
+
+    async def _serve(self, kept: Kept) -> None:
+        """What goes wrong with one run ends its service alone."""
+        assert kept.server
+        try:
+            await kept.server.answer()
+        except* (FileFault, Ended) as group:
+            log("run not served", run=kept.run, why="; ".join(map(str, group.exceptions)))
+            kept.task = None
+            self._forget(kept)
+
+    def _make_room(self) -> None:
+        if len(self.kept) < self.on.bounds.runs:
+            return
+        idle = [kept for kept in self.kept.values() if kept.idle]
+        if not idle:
+            raise Unfit(f"{self.on.service} serves as many runs as it can; try again later")
+        self._forget(min(idle, key=lambda kept: kept.used))
+
+    def _forget(self, kept: Kept) -> None:
+        self.kept.pop((kept.run, kept.participant), None)
+        kept.close()
+        self._free.set()
+
+    async def _tidy(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            for kept in tuple(self.kept.values()):
+                if kept.idle and time.monotonic() - kept.used > IDLE:
+                    self._forget(kept)
+
+    async def _beat(self) -> None:
+        """A sign of life for every call in hand, also one that waits for its turn."""
+        while True:
+            await asyncio.sleep(WORKING_EVERY)
+            link = self.line.now
+            if link is None:
+                continue
+            calls = [(kept, call) for kept in self.kept.values() for call in kept.desk.in_hand]
+            with contextlib.suppress(Away):
+                for kept, call in calls:
+                    await link.publish(subjects.working(kept.run, kept.participant, call), b"")
+
+    def _in_hand(self) -> int:
+        return sum(len(kept.desk.in_hand) for kept in self.kept.values())
+
+    def close(self) -> None:
+        for kept in self.kept.values():
+            kept.close()
+
+
+def _read(message: Msg) -> tuple[RunKey, str, Request, Verdict]:
+    """Raises Unfit."""
+    try:
+        _, run, participant = subjects.read_call(message.subject)
+        request = Request.decode(message.data)
+        verdict = Verdict.decode(request.verdict.encode())
+    except (BadSubject, InvalidDocument) as fault:
+        raise Unfit(f"the request cannot be used: {fault}") from None
+    if verdict.participant != participant or verdict.decision != "allow":
+        raise Unfit(f"the request cannot be used: its verdict does not allow a call to {participant}")
+    return run, participant, request, verdict
+
+
+def _started(data: bytes, call: str) -> Started:
+    try:
+        return Started.decode(data)
+    except InvalidDocument:
+        return Started(id=call, digest=UNKNOWN)  # that it was started is what counts
