@@ -17,6 +17,7 @@ def main() -> None:
         prog="sympozium-bridge",
         description="The gate of one run: reads each call once, judges it, asks a person if it must, writes verdicts.",
         epilog="Environment: SYMPOZIUM_IPC (default /ipc), SYMPOZIUM_RUN_DIGEST (refuse another run.json), "
+        "SYMPOZIUM_BUS, SYMPOZIUM_BUS_TOKEN_FILE, SYMPOZIUM_BUS_CA_FILE (publish the run there), "
         "SYMPOZIUM_PARENT (end with this process).",
     )
     parser.parse_args()

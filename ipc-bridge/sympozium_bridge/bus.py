@@ -66,7 +66,12 @@ class Bus:
         self._news = asyncio.Event()
         self._told: Status | None = None
         gate.journal.wake = self._news.set
+        gate.looked = self._looked
         standins.position = lambda: self._last
+
+    def _looked(self) -> None:
+        self._standins.look()
+        self._news.set()
 
     async def run(self) -> None:
         """Until cancelled. Raises Ended when the run is another's now, or the bus does not want it."""

@@ -73,7 +73,6 @@ def _bus(root: Directory, spec: RunSpec, gate: Gate) -> tuple[Bus, StandIns]:
     lanes = [StandIn(root, participant) for participant in spec.participants if participant.placement == "bus"]
     standins = StandIns(RunKey.of(spec), lanes, gate.journal)
     gate.allowed = standins.allowed
-    gate.looked = standins.look
     gate.journal.adopt = gate.restore
     with root.open(layout.RUN) as run:
         data = run.read(layout.RUN_FILE) or b""

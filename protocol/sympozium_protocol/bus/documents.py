@@ -98,7 +98,6 @@ class Status(Document):
     run: Id
     phase: Literal["Running", "Waiting", "Ended"]
     waiting: tuple[str, ...] = Field(default=(), description="participant/call of each open question")
-    behind: Count = Field(default=0, description="records that the stream does not have yet")
     refused: Count = Field(default=0, description="messages from outside that could not be used")
     digest: Digest | None = Field(default=None, description="of the RunSpec")
 
