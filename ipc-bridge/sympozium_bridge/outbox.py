@@ -21,7 +21,7 @@ from sympozium_protocol.messages.spec import RunSpec
 from sympozium_protocol.process import log
 from sympozium_protocol.waiting import Watch
 
-_BLOB: Final = re.compile(rb'"(?:digest|outputDigest)":"([0-9a-f]{64})"')
+_BLOB: Final = re.compile(rb'"(?:digest|outputDigest)"\s*:\s*"([0-9a-f]{64})"')
 
 
 @dataclass(frozen=True, slots=True)
