@@ -152,19 +152,35 @@ def _from_bus(asked: Asked, run: RunDirectory, bus: Bus) -> int:
         spec = copy.spec
         if copy.ended:
             raise Ended(Reason.RunFinished, f"{spec.run}: has ended; see sympozium runs show {spec.run} {bus.words}")
-        with copy.ipc.open(layout.RUN) as own:
-            data = own.read(layout.RUN_FILE) or b""
-        if (run.path / POD_FILE).exists():
-            lock, saved = run.lock(), replace(podfile.load(run), bus=bus)
-            _check_same(saved, data, spec.run)
-            return _refill(asked, run, lock, saved, copy)
-        saved = replace(_resolved(asked, spec, data), on=asked.on, bus=bus)
-        _platform(saved, run, spec)  # what is missing is said before a directory is made
-        with new_directory(run):
-            lock = run.lock()
-            with run.open() as own:
-                own.write(POD_FILE, podfile.save(saved), durable=True)
-        return _refill(asked, run, lock, saved, copy)
+        lock, saved = _prepared(asked, run, bus, copy)
+        make_places(run, spec, _platform(saved, run, spec))
+        _begin_restoring(run)
+        _restore(copy, run, asked)
+    return _attend(asked, run, lock, saved, spec)
+
+
+def _prepared(asked: Asked, run: RunDirectory, bus: Bus, copy: Copy) -> tuple[int, Saved]:
+    """The directory with its pod.json: the one that is left, or another of the documents. Raises Ended, OSError."""
+    with copy.ipc.open(layout.RUN) as own:
+        data = own.read(layout.RUN_FILE) or b""
+    if (run.path / POD_FILE).exists():
+        lock, saved = run.lock(), replace(podfile.load(run), bus=bus)
+        _check_same(saved, data, copy.spec.run)
+        return lock, saved
+    saved = replace(_resolved(asked, copy.spec, data), on=asked.on, bus=bus)
+    _platform(saved, run, copy.spec)  # what is missing is said before a directory is made
+    with new_directory(run):
+        lock = run.lock()
+        with run.open() as own:
+            own.write(POD_FILE, podfile.save(saved), durable=True)
+    return lock, saved
+
+
+def _begin_restoring(run: RunDirectory) -> None:
+    """Whatever is there, none of it may be all."""
+    with run.open() as own:
+        if not own.has(RESTORING_FILE):
+            own.write(RESTORING_FILE, b"", durable=True)
 
 
 def _name_in(run: RunDirectory) -> str:
@@ -182,15 +198,6 @@ def _resolved(asked: Asked, spec: RunSpec, data: bytes) -> Saved:
 
     contained = asked.on.place == "compose"
     return prepared_again(spec, data, asked.files, asked.flags, asked.script, contained=contained).saved
-
-
-def _refill(asked: Asked, run: RunDirectory, lock: int, saved: Saved, copy: Copy) -> int:
-    make_places(run, copy.spec, _platform(saved, run, copy.spec))
-    with run.open() as own:
-        if not own.has(RESTORING_FILE):
-            own.write(RESTORING_FILE, b"", durable=True)
-    _restore(copy, run, asked)
-    return _attend(asked, run, lock, saved, copy.spec)
 
 
 # -- in both cases ------------------------------------------------------------------------------------------------

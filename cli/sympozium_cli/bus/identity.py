@@ -9,7 +9,6 @@ import base64
 import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -65,6 +64,8 @@ def as_launcher(bus: Bus, namespace: str) -> Iterator[Bus]:
     if not bus.key:
         yield bus
         return
+    import tempfile
+
     from sympozium_protocol.bus.tokens import LauncherIdentity
 
     identity = LauncherIdentity(name=whoami(), namespaces=(namespace,))
@@ -82,11 +83,21 @@ def gate_of(bus: Bus | None, path: Path) -> Bus | None:
 def mint_for_gate(bus: Bus, spec: RunSpec, path: Path) -> None:
     """Put that token at ``path``. Raises Ended (MissingKey), OSError."""
     if not bus.key:
+        _check_of_run(bus)
         return
     from sympozium_protocol.bus.tokens import RunIdentity
 
     lasts = spec.limits.timeout + spec.approval.expiry + SPARE if spec.limits.timeout else ENDLESS
     _write(path, _minted(bus, RunIdentity(namespace=spec.namespace, run=spec.run), lasts))
+
+
+def _check_of_run(bus: Bus) -> None:
+    """The gate gets the token that there is: it must be a run's. Raises Ended (BusRefused)."""
+    token = bus.settings.token()
+    role = identity_in(token).role if token else "run"
+    if role != "run":
+        why = f"is the token of a {role}; give --bus-key FILE too, with which the run gets one of its own"
+        raise Ended(Reason.BusRefused, f"{bus.token}: {why}")
 
 
 def _minted(bus: Bus, identity: Identity, lasts: float) -> str:
