@@ -21,17 +21,15 @@ ONLY_ELSEWHERE: Final[Mapping[str, ParticipantSpec]] = {
             name=CHANNELS,
             role="channel",
             tools=(ToolSpec(name=SEND_CHANNEL_MESSAGE.name, effect="write"),),
-            required=False,
         ),
         ParticipantSpec(
             name=SCHEDULES,
             role="schedule",
             tools=(ToolSpec(name=SCHEDULE_TASK.name, effect="write"),),
-            required=False,
         ),
     )
 }
-"""Those that no pod has a program for. A run goes on without them."""
+"""Those that no pod has a program for. Their tools are known without them, so no run waits for them to come."""
 
 
 def services_of(words: Iterable[str]) -> dict[str, str | None]:

@@ -16,6 +16,7 @@ from sympozium_protocol.ids import id_of
 from sympozium_protocol.messages.base import InvalidDocument
 from sympozium_protocol.messages.calls import Manifest, Outcome, Reply, Started, TextPart, Verdict
 from sympozium_protocol.messages.spec import ParticipantSpec
+from sympozium_protocol.unready import say_unready
 from sympozium_protocol.waiting import DEAD_AFTER
 from sympozium_protocol.wellknown import WELL_KNOWN
 
@@ -67,6 +68,8 @@ class StandIn:
         self._progress = root.make(layout.progress(self.name))
         self._blobs = root.make(layout.blobs(self.name))
         self.offered = bool(self._tools.names())
+        if not self.offered:
+            self._offer_known()
         self._take_up()
 
     def _take_up(self) -> None:
@@ -101,9 +104,10 @@ class StandIn:
         found = Manifest.decode(data)
         self._publish(Manifest(participant=self.name, tools=tuple(t for t in found.tools if self._knows(t.name))))
 
-    def offer_known(self) -> None:
-        """Nobody is there to ask: tools that every service of that name has."""
-        if tools := tuple(tool for tool in WELL_KNOWN.values() if self._knows(tool.name)):
+    def _offer_known(self) -> None:
+        """Tools that are the same everywhere need nobody to describe them, so a run need not wait for anybody."""
+        if self.participant.tools and all(tool.name in WELL_KNOWN for tool in self.participant.tools):
+            tools = tuple(WELL_KNOWN[tool.name] for tool in self.participant.tools)
             self._publish(Manifest(participant=self.name, tools=tools))
 
     def _knows(self, tool: str) -> bool:
@@ -111,7 +115,12 @@ class StandIn:
 
     def _publish(self, manifest: Manifest) -> None:
         self._tools.write("1.json", manifest.encode())
+        self.own.remove(layout.UNREADY_FILE)
         self.offered = True
+
+    def say_unready(self, why: str) -> None:
+        """There is no manifest yet."""
+        say_unready(self.own, f"{why} ({self.service})")
 
     def sign_of_life(self, call_id: str, progress: bytes) -> None:
         asked = self.open.get(call_id)

@@ -96,13 +96,13 @@ class StandIns:
         lane.sign_of_life(parts[6], message.data if parts[4] == "progress" else b"")
 
     async def _offer(self, link: Link, lane: StandIn) -> None:
-        """The manifest, from whoever answers; for tools that are known to all, also from nobody."""
+        """The manifest, from whoever answers."""
         while not lane.offered:
             try:
                 data = await link.request(subjects.manifest(lane.service), b"")
                 lane.offer(data)
             except NobodyThere:
-                lane.offer_known()
+                lane.say_unready("nobody on the bus answers for it")
             except InvalidDocument as fault:
                 log("manifest refused", participant=lane.name, why=fault.why)
             if not lane.offered:

@@ -21,7 +21,7 @@ FAR = ParticipantSpec(
     tools=(ToolSpec(name="look", effect="read"), ToolSpec(name="change")),
 )
 CHANNELS = ParticipantSpec(
-    name="channels", role="channel", placement="bus", required=False, tools=(ToolSpec(name="send_channel_message"),)
+    name="channels", role="channel", placement="bus", tools=(ToolSpec(name="send_channel_message"),)
 )
 
 
@@ -84,6 +84,11 @@ def test_with_nobody_there_a_call_is_unavailable_soon(pod: Pod) -> None:
     tools = Manifest.decode((pod.path / "channels/tools/1.json").read_bytes()).tools
     assert [tool.name for tool in tools] == ["send_channel_message"]
     assert tools[0].parameters["required"] == ["channel", "text"]
+
+
+def test_what_a_run_waits_for_is_said_where_the_agent_reads_it(pod: Pod) -> None:
+    until(lambda: pod.has("far/unready"))
+    assert (pod.path / "far/unready").read_text() == "nobody on the bus answers for it (distant)"
 
 
 def test_a_service_that_takes_nothing_says_why(pod: Pod, shared_nats: NatsServer) -> None:

@@ -46,12 +46,11 @@ def test_the_pod_has_no_program_for_it_and_the_gate_writes_its_directory(resolve
     assert writers == ["bridge"]
 
 
-def test_channels_and_schedules_exist_only_elsewhere_write_and_are_not_waited_for(resolved: Resolve) -> None:
+def test_channels_and_schedules_exist_only_elsewhere_and_write(resolved: Resolve) -> None:
     spec = resolved(input="x", elsewhere=("channels", "schedules=cron"))
     channels, schedules = spec.participant("channels"), spec.participant("schedules")
     assert channels is not None
     assert schedules is not None
-    assert not channels.required
     assert [(tool.name, tool.effect) for tool in channels.tools] == [("send_channel_message", "write")]
     assert [(tool.name, tool.effect) for tool in schedules.tools] == [("schedule_task", "write")]
     assert schedules.answered_by == "cron"
