@@ -42,11 +42,9 @@ def consumer(url: str, path: Path) -> Iterator[Path]:
     """Ready when it is on the bus."""
     path.mkdir()
     log = path.parent / "consumer.log"
-    command = [sys.executable, channels.__file__, "office", str(path)]
-    with (
-        log.open("wb") as out,
-        subprocess.Popen(command, env={**os.environ, "SYMPOZIUM_BUS": url}, stderr=out) as found,
-    ):
+    command = [sys.executable, CONSUMER, "office", path]
+    env = {**os.environ, "SYMPOZIUM_BUS": url}
+    with log.open("wb") as out, subprocess.Popen(command, env=env, stderr=out) as found:
         until(lambda: "on the bus" in log.read_text(), "the consumer did not come")
         yield path
         found.terminate()
