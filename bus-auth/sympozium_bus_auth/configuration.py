@@ -2,8 +2,8 @@
 
 One service export covers all that runs and persons reach in BUS, and it has to be one. The server sends the answer to
 a request to whatever subject the request names, and a subject of RUNS that is imported leads into BUS again: an
-acknowledgement, or a message of one's own that one asked a reader for, would arrive as another run's record or as a
-call to a service. The server breaks such a circle where both ways go through the same export.
+acknowledgement, or the answer of a service, would arrive as another run's record or as a call. A message does not go
+twice through the same export: that is the server's rule. What else keeps it from going round may change.
 """
 
 from __future__ import annotations
