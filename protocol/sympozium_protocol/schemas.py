@@ -62,7 +62,7 @@ def schemas() -> dict[str, JsonObject]:
 
 
 def _finish(kind: str, schema: JsonObject) -> JsonObject:
-    _require_stated(schema)
+    require_stated(schema)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:sympozium:v1:{kind}",
@@ -71,8 +71,8 @@ def _finish(kind: str, schema: JsonObject) -> JsonObject:
     }
 
 
-def _require_stated(schema: JsonObject) -> None:
-    """What the models default in Python but demand in a file, wherever such a document stands."""
+def require_stated(schema: JsonObject) -> None:
+    """Name as required what the models default in Python but demand in a file, wherever such a document stands."""
     stated = {model.__name__: model.stated for model in _documents(Document)}
     for part in (schema, *schema.get("$defs", {}).values()):
         _require(part, stated.get(part.get("title", ""), ()))
