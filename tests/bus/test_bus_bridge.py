@@ -141,6 +141,23 @@ def test_a_server_that_is_killed_again_and_again_loses_nothing(
         assert paths(outside, run.run) == expected
 
 
+def test_a_full_stream_stops_what_writes_until_there_is_room_again(pod: Callable[..., Pod], outside: Outside) -> None:
+    outside.make_stream(size=200_000)
+    with pod() as run:
+        one_step(run, 1, "change")
+        while "takes no more" not in run.said():
+            run.message("x" * 20_000)
+        run.call("2-1", "look")
+        run.call("2-2", "change")
+        assert run.verdict("2-1").decision == "allow"
+        assert not run.has("bridge/verdicts/ops/2-2.json")
+        outside.make_stream(size=100_000_000)
+        assert run.verdict("2-2").decision == "allow"
+        found = paths(outside, run.run)
+        assert found.index("bridge/verdicts/ops/2-2.json") > found.index(f"agent/transcript/{run.seq}.json")
+        assert len(found) == len(set(found))
+
+
 def test_a_second_gate_of_the_same_run_ends_with_a_typed_reason(pod: Callable[..., Pod], tmp_path: Path) -> None:
     with pod() as run:
         one_step(run, 1, "change")
