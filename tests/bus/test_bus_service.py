@@ -4,43 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
 
-from sympozium_protocol.bus.places import reply_path, started_path
-from sympozium_protocol.messages import Effect, ParticipantSpec, Reply, RunSpec, TextPart, ToolSpec
-from tests.support import participant
-from tests.support.bus import Bridge, copies, soon
-from tests.support.ipc import run_spec
+from sympozium_protocol.bus.places import blob_path, reply_path, started_path
+from sympozium_protocol.exits import Reason
+from sympozium_protocol.messages import BlobPart, Effect
+from tests.support.bus import Bridge, copies, done, go, soon, spec_of, words
 from tests.support.nats import NatsServer
-
-T = TypeVar("T")
-
-
-def spec_of(run: str, effect: Effect = "read", name: str = "subject", **changes: Any) -> RunSpec:
-    tools = tuple(ToolSpec(name=name, effect=effect) for name in participant.NAMES)
-    found = ParticipantSpec(name=name, tools=tools, placement="bus", service="subject")
-    return run_spec(run=run, participants=(found,), **changes)
-
-
-def go(test: Coroutine[Any, Any, T]) -> T:
-    async def bounded() -> T:
-        async with asyncio.timeout(120):
-            return await test
-
-    return asyncio.run(bounded())
-
-
-def words(reply: Reply) -> str:
-    return "".join(part.text for part in reply.content if isinstance(part, TextPart))
-
-
-def done(folder: Path) -> list[str]:
-    effects = folder / "effects"
-    return effects.read_text().split() if effects.exists() else []
+from tests.support.participant import NAMES
 
 
 def test_a_call_is_started_in_the_stream_and_then_answered_there(nats_server: NatsServer, tmp_path: Path) -> None:
@@ -109,3 +82,111 @@ def test_what_a_killed_copy_left_is_interrupted_if_it_writes_and_else_done_again
 
     go(lose())
     assert done(tmp_path) == ["1-1"] * times
+
+
+def test_a_call_that_is_withdrawn_is_stopped_and_answered(nats_server: NatsServer, tmp_path: Path) -> None:
+    async def withdraw() -> None:
+        async with copies(2, tmp_path, nats_server.url), Bridge(nats_server.url, spec_of("unwanted")) as bridge:
+            await bridge.taken("1-1", "gate", until="/nowhere")
+            await soon(lambda: done(tmp_path) or None, "effect")
+            await bridge.withdraw("1-1")
+            assert (await bridge.reply("1-1")).outcome == "cancelled"
+
+    go(withdraw())
+
+
+def test_a_call_that_is_withdrawn_while_it_waits_for_its_turn_is_answered_and_not_done(
+    nats_server: NatsServer, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+
+    async def withdraw() -> None:
+        async with copies(1, tmp_path, nats_server.url), Bridge(nats_server.url, spec_of("queue")) as bridge:
+            for number in range(1, 10):
+                await bridge.taken(f"{number}-1", "gate", until=str(gate))
+            await soon(lambda: len(done(tmp_path)) == 8 or None, "eight effects")
+            await bridge.withdraw("9-1")
+            await bridge.taken("10-1", "echo", text="x")
+            gate.touch()
+            assert (await bridge.reply("9-1")).outcome == "cancelled"
+
+    go(withdraw())
+    assert "9-1" not in done(tmp_path)
+
+
+def test_progress_and_signs_of_life_are_heard_and_what_was_kept_is_in_the_reply_of_a_timeout(
+    nats_server: NatsServer, tmp_path: Path
+) -> None:
+    async def follow() -> None:
+        async with copies(1, tmp_path, nats_server.url), Bridge(nats_server.url, spec_of("live")) as bridge:
+            await bridge.taken("1-1", "partial", timeout=4.0)
+            await soon(lambda: bridge.progress.get("1-1") == b"half" or None, "progress")
+            await soon(lambda: "1-1" in bridge.working or None, "a sign of life")
+            reply = await bridge.reply("1-1")
+            assert (reply.outcome, reply.details) == ("timeout", {"done": 1})
+
+    go(follow())
+
+
+def test_bodies_are_in_the_stream_before_the_reply_that_names_them(nats_server: NatsServer, tmp_path: Path) -> None:
+    async def keep() -> None:
+        async with copies(1, tmp_path, nats_server.url), Bridge(nats_server.url, spec_of("bodies")) as bridge:
+            await bridge.taken("1-1", "hoards", size=900_000)
+            (part,) = (await bridge.reply("1-1")).content
+            assert isinstance(part, BlobPart)
+            path = blob_path("subject", part.digest)
+            assert bridge.files[path] == b"x" * 900_000
+            assert bridge.order.index(path) < bridge.order.index(reply_path("subject", "1-1"))
+
+    go(keep())
+
+
+def test_the_manifest_of_a_service_has_its_tools(nats_server: NatsServer, tmp_path: Path) -> None:
+    async def ask() -> None:
+        async with copies(1, tmp_path, nats_server.url), Bridge(nats_server.url, spec_of("tools")) as bridge:
+            found = await bridge.manifest("subject")
+            assert {tool.name for tool in found.tools} == set(NAMES)
+
+    go(ask())
+
+
+def test_at_sigterm_a_copy_ends_what_it_has_and_leaves_what_comes_to_the_other(
+    nats_server: NatsServer, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+
+    async def end() -> None:
+        url = nats_server.url
+        async with Bridge(url, spec_of("ends")) as bridge, copies(1, tmp_path, url, GRACE="30") as (first,):
+            await bridge.taken("1-1", "gate", until=str(gate))
+            await soon(lambda: done(tmp_path) or None, "effect")
+            ended = asyncio.create_task(first.end())
+            await soon(lambda: '"ending"' in first.log.read_text() or None, "word that it ends")
+            other = tmp_path / "other"
+            other.mkdir()
+            async with copies(1, other, url):
+                for number in range(2, 12):
+                    await bridge.taken(f"{number}-1", "echo", text="x")
+                    await bridge.reply(f"{number}-1")
+            assert done(tmp_path) == ["1-1"]
+            gate.touch()
+            assert (await bridge.reply("1-1")).outcome == "ok"
+            assert await ended == Reason.Suspended
+
+    go(end())
+
+
+def test_what_outlasts_the_grace_stays_started_and_unanswered(nats_server: NatsServer, tmp_path: Path) -> None:
+    async def end() -> None:
+        url = nats_server.url
+        async with Bridge(url, spec_of("cut", "write")) as bridge, copies(1, tmp_path, url, GRACE="0.1") as (copy,):
+            await bridge.taken("1-1", "gate", until="/nowhere")
+            await bridge.started("1-1")
+            await soon(lambda: done(tmp_path) or None, "effect")
+            assert await copy.end() == Reason.Suspended
+            assert reply_path("subject", "1-1") not in bridge.files
+            async with copies(1, tmp_path, url):
+                await bridge.taken("1-1", "gate", again=True, until="/nowhere")
+                assert (await bridge.reply("1-1")).outcome == "interrupted"
+
+    go(end())

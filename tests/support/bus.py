@@ -7,11 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from nats.aio.msg import Msg
 
@@ -28,10 +28,21 @@ from sympozium_protocol.bus.stream import StreamLimits, make_stream
 from sympozium_protocol.bus.subjects import RunKey, run_principal
 from sympozium_protocol.bus.writer import append
 from sympozium_protocol.files import digest
-from sympozium_protocol.messages import Call, Manifest, Reply, RunSpec, Started, Verdict
+from sympozium_protocol.messages import (
+    Call,
+    Effect,
+    Manifest,
+    ParticipantSpec,
+    Reply,
+    RunSpec,
+    Started,
+    TextPart,
+    ToolSpec,
+    Verdict,
+)
 from sympozium_protocol.messages.base import Document
 from tests.support import participant as subject
-from tests.support.ipc import NOW
+from tests.support.ipc import NOW, run_spec
 
 T = TypeVar("T")
 WITHIN = 30.0
@@ -48,13 +59,40 @@ async def soon(probe: Callable[[], T | None], what: str) -> T:
     return found
 
 
+def spec_of(run: str, effect: Effect = "read", **changes: Any) -> RunSpec:
+    """A run whose participant ``subject`` is the service of that name."""
+    tools = tuple(ToolSpec(name=name, effect=effect) for name in subject.NAMES)
+    found = ParticipantSpec(name="subject", tools=tools, placement="bus")
+    return run_spec(**{"run": run, "participants": (found,), **changes})
+
+
+def go(test: Coroutine[Any, Any, T]) -> T:
+    """Run the asynchronous part of a test."""
+
+    async def bounded() -> T:
+        async with asyncio.timeout(4 * WITHIN):
+            return await test
+
+    return asyncio.run(bounded())
+
+
+def words(reply: Reply) -> str:
+    return "".join(part.text for part in reply.content if isinstance(part, TextPart))
+
+
+def done(folder: Path) -> list[str]:
+    """The effects that copies with that folder had: ids of calls."""
+    effects = folder / "effects"
+    return effects.read_text().split() if effects.exists() else []
+
+
 class Bridge:
     """Of one run. ``files``: what the stream has, by path."""
 
-    def __init__(self, url: str, spec: RunSpec) -> None:
+    def __init__(self, bus: str | BusSettings, spec: RunSpec) -> None:
         self.spec = spec
         self.run = RunKey.of(spec)
-        self.settings = BusSettings(url)
+        self.settings = BusSettings(bus) if isinstance(bus, str) else bus
         self.files: dict[str, bytes] = {}
         self.order: list[str] = []
         self.progress: dict[str, bytes] = {}
@@ -65,7 +103,8 @@ class Bridge:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def _greet(self, link: Link) -> None:
-        await make_stream(link, StreamLimits())
+        if link.trusted:
+            await make_stream(link, StreamLimits())
         await link.subscribe(subjects.live(self.run), self._live)
 
     async def _live(self, message: Msg) -> None:
@@ -113,7 +152,7 @@ class Bridge:
             self.last = await append(await self._line.link(), subjects.records(self.run), message, last=self.last)
         self.upto = self.last
 
-    async def ask(
+    def sent(
         self,
         call_id: str,
         tool: str,
@@ -123,29 +162,24 @@ class Bridge:
         timeout: float | None = None,
         allowed: bytes | None = None,
         **arguments: object,
-    ) -> Taken | Turned:
-        """Send a call with its verdict, until somebody answers. ``allowed``: the bytes that the verdict is about."""
+    ) -> bytes:
+        """A Request. ``allowed``: the bytes that the verdict is about, if not the call's."""
         data = Call(id=call_id, participant=participant, tool=tool, arguments=arguments, timeout=timeout).encode()
-        verdict = Verdict(
-            id=call_id,
-            participant=participant,
-            decision="allow",
-            digest=digest(data if allowed is None else allowed),
-            by="test",
-            time=NOW,
-        )
-        request = Request(call=data.decode(), verdict=verdict.encode().decode(), upto=self.upto, again=again)
-        answer = await self.request(self._subject(participant), request.encode())
+        found = digest(data if allowed is None else allowed)
+        verdict = Verdict(id=call_id, participant=participant, decision="allow", digest=found, by="test", time=NOW)
+        return Request(call=data.decode(), verdict=verdict.encode().decode(), upto=self.upto, again=again).encode()
+
+    async def ask(self, call_id: str, tool: str, participant: str = "subject", **more: Any) -> Taken | Turned:
+        """Send a call with its verdict, until somebody answers."""
+        found = self.spec.participant(participant)
+        assert found is not None
+        data = self.sent(call_id, tool, participant, **more)
+        answer = await self.request(subjects.call(found.answered_by, self.run, participant), data)
         return Turned.decode(answer) if b'"Turned"' in answer else Taken.decode(answer)
 
-    async def taken(self, call_id: str, tool: str, participant: str = "subject", **more: object) -> None:
-        answer = await self.ask(call_id, tool, participant, **more)  # type: ignore[arg-type]
+    async def taken(self, call_id: str, tool: str, participant: str = "subject", **more: Any) -> None:
+        answer = await self.ask(call_id, tool, participant, **more)
         assert isinstance(answer, Taken), answer
-
-    def _subject(self, participant: str) -> str:
-        found = self.spec.participant(participant)
-        service = found.answered_by if found else "subject"
-        return subjects.call(service, self.run, participant)
 
     async def request(self, to: str, data: bytes) -> bytes:
         """Ask until somebody is there."""
@@ -208,14 +242,21 @@ class Copy:
         return await asyncio.to_thread(self.process.wait, WITHIN)
 
 
+def _before(folder: Path) -> int:
+    """Copies whose log stands there already."""
+    log = folder / "copy.log"
+    return log.read_text().count('"on the bus"') if log.exists() else 0
+
+
 @asynccontextmanager
 async def copies(
     number: int, folder: Path, url: str, *command: str | Path, **environment: str
 ) -> AsyncIterator[list[Copy]]:
     """So many copies of the same service, all on the bus; killed at the end."""
+    before = _before(folder)
     found = [Copy(folder, url, *command, **environment) for _ in range(number)]
     try:
-        await found[0].ready(number)
+        await found[0].ready(number + before)
         yield found
     finally:
         for copy in found:

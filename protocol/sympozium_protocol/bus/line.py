@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
 from typing import Final
 
 from sympozium_protocol.bus.faults import Away
@@ -82,16 +81,22 @@ class Line:
         return True
 
     async def read(self, run: RunKey, after: int = 0, *, batch: int = BATCH) -> AsyncGenerator[Stored, None]:
-        """What the stream has of the run now after that sequence; ``batch``: asked for so many at a time.
+        """What the stream has of the run now after that sequence. Use it within ``aclosing``.
 
-        Use it within ``aclosing``. A connection may have one reader, so runs are read one after the other.
+        A connection may have one reader, so runs are read in turns, ``batch`` messages each.
         Raises Away, Ended (BusRefused).
         """
-        async with self._reading:
-            reader = await open_reader(await self.link(), run, after, onward=False, batch=batch)
-            try:
-                async with aclosing(reader.rest()) as messages:
-                    async for message in messages:
+        left = 1
+        first = True
+        while left > 0:
+            async with self._reading:
+                reader = await open_reader(await self.link(), run, after, onward=False, batch=batch)
+                left, first = reader.pending if first else left, False
+                try:
+                    for _ in range(min(left, batch)):
+                        message = await reader.next()
+                        after = message.seq
                         yield message
-            finally:
-                await reader.close()
+                finally:
+                    await reader.close()
+            left -= batch

@@ -28,6 +28,8 @@ from sympozium_protocol.process import log
 
 Message: TypeAlias = Msg
 """A message as it was heard: ``subject``, ``reply``, ``data``, ``headers``."""
+Heard: TypeAlias = Subscription
+"""What is listened to, to be let go of."""
 
 CONNECT_WITHIN: Final = 5.0
 ANSWER_WITHIN: Final = 5.0
@@ -126,6 +128,12 @@ class Link:
         """Hear no more of it; nothing where the connection is lost."""
         with contextlib.suppress(nats.errors.Error, OSError):
             await subscription.unsubscribe()
+
+    async def drain(self, subscription: Subscription) -> None:
+        """Hear no more of it, but what the server sent already. Nothing where the connection is lost."""
+        with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
+            async with asyncio.timeout(ANSWER_WITHIN):
+                await subscription.drain()  # type: ignore[no-untyped-call]
 
     def inbox(self, name: str) -> str:
         """A subject of this connection's own, below which it alone can listen."""

@@ -6,7 +6,6 @@ import asyncio
 import json
 import secrets
 from collections import deque
-from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Final
 
@@ -105,11 +104,6 @@ class Reader:
         self.pending = max(0, self.pending - 1)
         return self._ready.popleft()
 
-    async def rest(self) -> AsyncGenerator[Stored, None]:
-        """What was in the stream when it was opened, and then no more. Raises Away."""
-        while self.pending:
-            yield await self.next()
-
     async def open(self) -> None:
         """Raises Away."""
         self._link.tell_when_lost(self.wake)
@@ -157,7 +151,7 @@ class Reader:
 async def open_reader(link: Link, run: RunKey, after: int = 0, *, onward: bool = True, batch: int = BATCH) -> Reader:
     """The one reader that the connection may have, anew: one that was opened before it gets no more.
 
-    ``onward``: is it to go on with what comes later? ``batch``: so many messages are asked for at a time.
+    ``onward``: is more wanted than was pending when it was opened? ``batch``: so many are asked for at a time.
     Raises Away, Ended (BusRefused).
     """
     if link.trusted:

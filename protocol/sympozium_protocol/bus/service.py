@@ -15,9 +15,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self
 
-from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
-
 from sympozium_protocol.bus import subjects
 from sympozium_protocol.bus.documents import Request, Taken, Turned
 from sympozium_protocol.bus.faults import Away
@@ -25,12 +22,12 @@ from sympozium_protocol.bus.gather import BadRecord
 from sympozium_protocol.bus.kept import Kept, Offered, Served, Unfit
 from sympozium_protocol.bus.lane import Lane
 from sympozium_protocol.bus.line import Line
-from sympozium_protocol.bus.link import Link
+from sympozium_protocol.bus.link import Heard, Link, Message
 from sympozium_protocol.bus.progress import ProgressOut
 from sympozium_protocol.bus.settings import BusSettings
 from sympozium_protocol.bus.subjects import BadSubject, RunKey
 from sympozium_protocol.exits import Ended, Reason
-from sympozium_protocol.files import FileFault
+from sympozium_protocol.files import FileFault, digest
 from sympozium_protocol.messages.base import InvalidDocument
 from sympozium_protocol.messages.calls import Manifest, Outcome, Reply, Started, TextPart, Tool, Verdict
 from sympozium_protocol.participant.context import Handler, Lost, Offer, Recover
@@ -127,7 +124,7 @@ class _Service:
         self.tasks: asyncio.TaskGroup
         self.ending = False
         self._opening = asyncio.Lock()
-        self._subscriptions: list[tuple[Link, Subscription]] = []
+        self._subscriptions: list[tuple[Link, Heard]] = []
         self._free = asyncio.Event()
 
     async def run(self) -> None:
@@ -150,17 +147,18 @@ class _Service:
     async def stop_taking(self) -> None:
         self.ending = True
         for link, subscription in self._subscriptions:
-            await link.unsubscribe(subscription)
+            await link.drain(subscription)
+        log("ending", service=self.on.service, calls=self._in_hand())
 
     async def nothing_in_hand(self) -> None:
         while self._in_hand():
             self._free.clear()
             await self._free.wait()
 
-    async def _asked_for_manifest(self, message: Msg) -> None:
+    async def _asked_for_manifest(self, message: Message) -> None:
         await self._answer(message, self.manifest)
 
-    async def _withdrawn(self, message: Msg) -> None:
+    async def _withdrawn(self, message: Message) -> None:
         try:
             run, participant, call = subjects.read_withdrawn(message.subject)
         except BadSubject as fault:
@@ -171,10 +169,10 @@ class _Service:
             if kept.server:
                 kept.server.watch.pulse()
 
-    async def _called(self, message: Msg) -> None:
+    async def _called(self, message: Message) -> None:
         self.tasks.create_task(self._take(message))
 
-    async def _answer(self, message: Msg, data: bytes) -> None:
+    async def _answer(self, message: Message, data: bytes) -> None:
         link = self.line.now
         if link is not None and message.reply:
             with contextlib.suppress(Away):  # whoever asked asks again
@@ -182,7 +180,7 @@ class _Service:
 
     # -- a call -----------------------------------------------------------------------------------------------------
 
-    async def _take(self, message: Msg) -> None:
+    async def _take(self, message: Message) -> None:
         """Answer at once whether it is taken, and see it onto its run's desk."""
         try:
             run, participant, request, verdict = _read(message)
@@ -327,7 +325,7 @@ class _Service:
             kept.close()
 
 
-def _read(message: Msg) -> tuple[RunKey, str, Request, Verdict]:
+def _read(message: Message) -> tuple[RunKey, str, Request, Verdict]:
     """Raises Unfit."""
     try:
         _, run, participant = subjects.read_call(message.subject)
@@ -337,6 +335,8 @@ def _read(message: Msg) -> tuple[RunKey, str, Request, Verdict]:
         raise Unfit(f"the request cannot be used: {fault}") from None
     if verdict.participant != participant or verdict.decision != "allow":
         raise Unfit(f"the request cannot be used: its verdict does not allow a call to {participant}")
+    if digest(request.call.encode()) != verdict.digest:
+        raise Unfit("the request cannot be used: its verdict is about another call")
     return run, participant, request, verdict
 
 
