@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import secrets
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -221,6 +222,8 @@ async def connect(settings: BusSettings, *, principal: str, login: Login | None 
 
 
 def _fault(settings: BusSettings, error: Exception) -> Exception:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return refused(f"{settings.url}: its certificate is not accepted: {error.verify_message.lower()}")
     words = _words(error).removeprefix("nats: ") or "no answer in time"
     if any(refusal in words.lower() for refusal in _REFUSALS):
         return refused(f"{settings.url}: {words.strip(chr(39)).lower()}")
