@@ -17,6 +17,7 @@ from sympozium_bus_auth.keys import TOKEN_KEY, Keys, make
 from sympozium_protocol.bus.link import Link, Login, connect
 from sympozium_protocol.bus.settings import BusSettings
 from sympozium_protocol.bus.tokens import Identity, mint
+from tests.support.certificates import Certificates
 from tests.support.nats import NatsServer
 
 PROGRAM = Path(sys.executable).with_name("sympozium-bus-auth")
@@ -87,11 +88,18 @@ class GuardedBus:
 
 
 @contextmanager
-def guarded_bus(folder: Path, *arguments: str, limits: AccountLimits | None = None) -> Iterator[GuardedBus]:
-    """Both run, and the stream is there."""
+def guarded_bus(
+    folder: Path, *arguments: str, limits: AccountLimits | None = None, certificates: Certificates | None = None
+) -> Iterator[GuardedBus]:
+    """Both run, and the stream is there. With ``certificates`` the server speaks TLS alone."""
     keys = make(folder / "keys")
-    with NatsServer(folder / "nats", more=configuration(keys.public, limits)) as server:
+    text, scheme = configuration(keys.public, limits), "nats"
+    if certificates:
+        text += f'tls {{ cert_file: "{certificates.chain}", key_file: "{certificates.key}" }}\n'
+        scheme = "tls"
+    with NatsServer(folder / "nats", more=text, scheme=scheme) as server:
         bus = GuardedBus(server, folder, keys, folder / "bus-auth.log", arguments=arguments)
+        bus.ca_file = certificates.authority if certificates else None
         bus.start()
         try:
             yield bus
