@@ -14,7 +14,7 @@ setup: $(SETUP) ## make .venv with the workspace in it
 $(SETUP): requirements-dev.txt $(wildcard */pyproject.toml sidecars/*/pyproject.toml)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	$(BIN)/python -m compileall -q protocol runner ipc-bridge sidecars memory controller cli
+	$(BIN)/python -m compileall -q protocol runner ipc-bridge sidecars memory bus-auth controller cli
 	touch $@
 
 peers: $(PEERS) ## programs from the npm registry that tests speak with
