@@ -65,9 +65,15 @@ class _Following:
                 return end.done()
             finally:
                 live.over()
-                for task in (end, enough):
-                    task.cancel()
-                await asyncio.gather(end, enough, view, return_exceptions=True)
+                enough.cancel()
+                await asyncio.gather(_cancelled(end), enough, view, return_exceptions=True)
+
+
+async def _cancelled(task: asyncio.Future[None]) -> None:
+    """Cancel until it is: asyncio.wait_for of Python 3.11 forgets a cancellation that comes as its own wait ends."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=0.1)
 
 
 @contextlib.contextmanager
