@@ -9,6 +9,10 @@ class Away(Exception):
     """The server is not reached, or does not answer, or has no room: waiting may help."""
 
 
+class Forbidden(Away):
+    """The server does not let us say this. It may later: a run's or a person's rights come with a token."""
+
+
 class NobodyThere(Exception):
     """A request that nobody is there to answer."""
 

@@ -22,7 +22,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from sympozium_protocol.bus.faults import Away, NobodyThere, refused
+from sympozium_protocol.bus.faults import Away, Forbidden, NobodyThere, refused
 from sympozium_protocol.bus.settings import BusSettings
 from sympozium_protocol.bus.subjects import inbox, reader_name
 from sympozium_protocol.process import log
@@ -38,6 +38,7 @@ PING_EVERY: Final = 2
 """Seconds; a server that leaves two pings unanswered is away."""
 
 _NO_RESPONDERS: Final = "503"
+_PUBLISHED: Final = "permissions violation for publish"
 _REFUSALS: Final = ("authorization violation", "authentication", "permissions violation", "user authentication")
 
 
@@ -53,6 +54,7 @@ class Link:
         self.lost = False
         self.max_payload = client.max_payload
         self._waiting: dict[str, asyncio.Future[Msg]] = {}
+        self._subjects: dict[str, str] = {}
         self._inbox = inbox(reader)
         self._asked = 0
         self._tell: list[Callable[[], None]] = []
@@ -83,12 +85,21 @@ class Link:
                 waiter.set_exception(Away("the connection was lost"))
         self._waiting.clear()
 
+    def _forbid(self, words: str) -> bool:
+        """Was it one of our questions that the server did not let through? Then who asked is told."""
+        asked = [token for token, subject in self._subjects.items() if f'"{subject}"' in words]
+        for waiter in filter(None, (self._waiting.pop(token, None) for token in asked)):
+            if not waiter.done():
+                waiter.set_exception(Forbidden("we may not say that here"))
+        return bool(asked)
+
     async def request(
         self, subject: str, data: bytes, *, headers: Mapping[str, str] | None = None, within: float = ANSWER_WITHIN
     ) -> bytes:
-        """Ask, and wait for the one answer. Raises Away, NobodyThere."""
+        """Ask, and wait for the one answer. Raises Away (Forbidden where we may not), NobodyThere."""
         self._asked += 1
         token = str(self._asked)
+        self._subjects[token] = subject.lower()  # as errors have it
         waiter: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
         self._waiting[token] = waiter
         timer = asyncio.get_running_loop().call_later(within, self._late, token)
@@ -98,6 +109,7 @@ class Link:
         finally:
             timer.cancel()
             self._waiting.pop(token, None)
+            self._subjects.pop(token, None)
         if message.headers and message.headers.get("Status") == _NO_RESPONDERS:
             raise NobodyThere(subject)
         return bytes(message.data)
@@ -183,9 +195,9 @@ async def connect(settings: BusSettings, *, principal: str, login: Login | None 
             link._lose()
 
     async def tell(error: Exception) -> None:
-        if found:
+        if found and not (_PUBLISHED in str(error).lower() and found[0]._forbid(str(error).lower())):
             log("bus", error=f"{type(error).__name__}: {error}")
-        elif isinstance(error, OSError | TimeoutError):
+        if isinstance(error, OSError | TimeoutError) and not found:
             raise error  # the library would go on trying the one server that it knows until our time is over
 
     try:
