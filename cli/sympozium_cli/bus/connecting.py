@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from sympozium_cli.bus.identity import principal_of
 from sympozium_cli.bus.named import Bus
-from sympozium_protocol.bus.faults import Away
+from sympozium_protocol.bus.faults import Away, Forbidden
 from sympozium_protocol.bus.link import Link, connected
 from sympozium_protocol.bus.subjects import BadSubject, RunKey
 from sympozium_protocol.exits import Ended, Reason
@@ -38,5 +38,7 @@ def at_once(work: Coroutine[Any, Any, T]) -> T:
     """Do it now, or say why the bus does not let us. Raises Ended."""
     try:
         return asyncio.run(work)
+    except Forbidden:
+        raise Ended(Reason.BusRefused, "the token does not allow this for this run") from None
     except Away as fault:
         raise Ended(Reason.BusRefused, f"the bus cannot be used: {fault}; {_HELP}") from None

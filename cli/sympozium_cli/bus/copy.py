@@ -10,15 +10,15 @@ import contextlib
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sympozium_cli.bus.connecting import at_once, connection
 from sympozium_cli.bus.named import Bus
 from sympozium_protocol import layout
 from sympozium_protocol.bus import subjects
-from sympozium_protocol.bus.faults import Away
+from sympozium_protocol.bus.faults import Away, Forbidden
 from sympozium_protocol.bus.gather import BadRecord
-from sympozium_protocol.bus.link import Link
+from sympozium_protocol.bus.link import Link, Message
 from sympozium_protocol.bus.mirror import Mirror
 from sympozium_protocol.bus.reader import Reader, Stored, open_reader
 from sympozium_protocol.bus.subjects import RunKey
@@ -26,9 +26,6 @@ from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.files import MAX_FILE, Directory, FileFault, open_root
 from sympozium_protocol.ids import is_id
 from sympozium_protocol.messages.spec import RunSpec
-
-if TYPE_CHECKING:
-    from nats.aio.msg import Msg
 
 AGAIN: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Seconds before each further attempt to reach a bus that went away; the last holds on."""
@@ -76,6 +73,8 @@ class Copy:
                         tell("the bus is back")
                         attempt = 0
                     await self._follow(link, reader, progress)
+            except Forbidden:
+                raise Ended(Reason.BusRefused, "the token does not allow this for this run any more") from None
             except Away as fault:
                 if not attempt:
                     tell(f"the bus is away ({fault}); waiting for it")
@@ -102,7 +101,7 @@ class Copy:
             if rest.startswith("replies/"):
                 self._answered(participant, rest.removeprefix("replies/").removesuffix(".json"))
 
-    async def _heard(self, message: Msg) -> None:
+    async def _heard(self, message: Message) -> None:
         """Progress goes where a participant of this machine leaves it; what is no progress is passed over."""
         match message.subject.split("."):
             case [*_, "progress", participant, call] if is_id(call) and self.spec.participant(participant):
