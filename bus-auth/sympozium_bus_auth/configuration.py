@@ -1,9 +1,13 @@
 """The server's configuration: accounts, what they export to each other, and who answers for the rest.
 
-One service export covers all that runs and persons reach in BUS, and it has to be one. The server sends the answer to
-a request to whatever subject the request names, and a subject of RUNS that is imported leads into BUS again: an
-acknowledgement, or the answer of a service, would arrive as another run's record or as a call. A message does not go
-twice through the same export: that is the server's rule. What else keeps it from going round may change.
+BUS has the stream, and nobody in it but the keeper. The server sends the answer to a request to whatever subject the
+request names: to one of the asker's own account. Whoever were in BUS could have an acknowledgement, or a message of
+their own that a reader hands out, go into the stream as another's. Runs and persons are therefore in RUNS, services in
+SERVICES, and what they reach in BUS they import.
+
+An imported subject leads into BUS again, for an answer as for anything else. That is why one export covers all that
+is reached in BUS: a message does not go twice through the same export. This is the server's rule; what else keeps it
+from going round may change.
 """
 
 from __future__ import annotations
@@ -11,39 +15,48 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-REACHED: Final = (
-    "sympozium.run.>",
-    "sympozium.call.>",
-    "sympozium.withdrawn.>",
-    "sympozium.manifest.*",
-    "sympozium.reader.>",
-    "$JS.API.CONSUMER.MSG.NEXT.SYMPOZIUM.>",
-)
-"""What runs and persons reach in BUS, as far as their permissions let them."""
+STORED: Final = ("sympozium.run.>", "sympozium.reader.>", "$JS.API.CONSUMER.MSG.NEXT.SYMPOZIUM.>")
+"""What everybody reaches in BUS, as far as their permissions let them."""
 
-HEARD: Final = ("sympozium.live.>",)
-"""What they hear of it."""
+SERVED: Final = ("sympozium.call.>", "sympozium.withdrawn.>", "sympozium.manifest.*")
+"""What runs reach in SERVICES, by way of BUS."""
+
+HEARD: Final = "sympozium.live.>"
+"""What runs and persons hear of services."""
 
 _TEXT: Final = """\
 accounts {{
-  {SYSTEM} {{ users: [{{ nkey: "{keys.system}" }}] }}
+  SYS {{ users: [{{ nkey: "{keys.system}" }}] }}
   AUTH {{ users: [{{ nkey: "{keys.auth}" }}] }}
   BUS {{
     jetstream: enabled
     users: [{{ nkey: "{keys.keeper}" }}]
     exports: [
-      {{ service: ">", response_type: stream, response_threshold: "{ANSWERED}s", accounts: [RUNS] }}
-{exports}
+      {{ service: ">", response_type: stream, response_threshold: "{ANSWERED}s", accounts: [RUNS, SERVICES] }}
+    ]
+    imports: [
+{served}
     ]
   }}
   RUNS {{
     limits {{ max_connections: {limits.connections}, max_subscriptions: {limits.subscriptions} }}
     imports: [
-{imports}
+{reached}
+      {{ stream: {{ account: SERVICES, subject: "{HEARD}" }} }}
+    ]
+  }}
+  SERVICES {{
+    limits {{ max_connections: {limits.connections}, max_subscriptions: {limits.subscriptions} }}
+    exports: [
+      {{ service: ">", response_threshold: "{ANSWERED}s", accounts: [BUS] }}
+      {{ stream: "{HEARD}", accounts: [RUNS] }}
+    ]
+    imports: [
+{stored}
     ]
   }}
 }}
-system_account: {SYSTEM}
+system_account: SYS
 authorization {{
   timeout: 3
   auth_callout {{
@@ -53,7 +66,6 @@ authorization {{
   }}
 }}
 """
-SYSTEM: Final = "SYS"
 
 ANSWERED: Final = 30
 """Seconds after the last of its answers that the server forgets a request. A reader hears every 5 s."""
@@ -71,7 +83,7 @@ class PublicKeys:
 
 @dataclass(frozen=True, slots=True)
 class AccountLimits:
-    """Of RUNS: ``connections`` in all, and ``subscriptions`` of each connection."""
+    """Of RUNS and of SERVICES: ``connections`` in all, and ``subscriptions`` of each connection."""
 
     connections: int = 10_000
     subscriptions: int = 64
@@ -79,13 +91,16 @@ class AccountLimits:
 
 def configuration(keys: PublicKeys, limits: AccountLimits | None = None) -> str:
     """Pure: text of a nats-server configuration, beside its addresses, its jetstream block and its tls."""
-    services = [f'      {{ service: {{ account: BUS, subject: "{subject}" }} }}' for subject in REACHED]
-    streams = [f'      {{ stream: {{ account: BUS, subject: "{subject}" }} }}' for subject in HEARD]
     return _TEXT.format(
-        SYSTEM=SYSTEM,
         ANSWERED=ANSWERED,
+        HEARD=HEARD,
         keys=keys,
         limits=limits or AccountLimits(),
-        exports="\n".join(f'      {{ stream: "{subject}", accounts: [RUNS] }}' for subject in HEARD),
-        imports="\n".join(services + streams),
+        served=_imported("SERVICES", SERVED),
+        reached=_imported("BUS", (*STORED, *SERVED)),
+        stored=_imported("BUS", STORED),
     )
+
+
+def _imported(account: str, subjects: tuple[str, ...]) -> str:
+    return "\n".join(f'      {{ service: {{ account: {account}, subject: "{one}" }} }}' for one in subjects)

@@ -17,7 +17,7 @@ from sympozium_protocol.bus.tokens import (
 )
 
 RUNS: Final = "RUNS"
-BUS: Final = "BUS"
+SERVICES: Final = "SERVICES"
 _NONCE: Final = re.compile(r"[0-9a-f]{16}")
 
 
@@ -87,7 +87,7 @@ def _service(identity: ServiceIdentity, reader: str) -> Permissions:
         subjects.withdrawals(identity.service),
         subjects.manifest(identity.service),
     )
-    return Permissions(BUS, (*publish, *_reading(runs, reader)), subscribe, answers=True)
+    return Permissions(SERVICES, (*publish, *_reading(runs, reader)), subscribe, answers=True)
 
 
 def _of_a_participant(run: str, participant: str) -> Iterator[str]:

@@ -484,3 +484,74 @@ async def test_a_service_speaks_for_its_participant_in_its_namespaces_only(bus: 
         heard = (subjects.everything(run), "sympozium.call.>", subjects.calls("model"), "_R_.>", "$SYS.REQ.USER.AUTH")
         assert not any([await service.subscribe(subject) for subject in heard])
         assert await service.subscribe(subjects.calls("memory"), "memory")
+
+
+async def test_a_service_has_the_keeper_answer_nowhere_but_in_its_own_inbox(bus: GuardedBus, victim: Victim) -> None:
+    identity = ServiceIdentity(service="memory", participant="notes", namespaces=("default",))
+    async with raw(bus, identity) as service:
+        subject, own = subjects.reader(victim.run, service.reader), subjects.inbox(service.reader)
+        for place in (
+            *_places(victim.run, victim.bridge.reader),
+            f"{own}",
+            f"{subjects.inbox(victim.bridge.reader)}.r.1",
+        ):
+            await service.publish(subject, b'{"kind":"Open"}', place)
+        answer = await service.client.request(subject, b'{"kind":"Open"}', timeout=30)
+        assert json.loads(answer.data)["pending"] == 2
+        await victim.operator.settled()
+    assert await victim.forged() == {}
+    assert (victim.heard, victim.served) == ([], [])
+
+
+async def test_a_service_has_the_server_write_nothing_into_the_stream_for_it(bus: GuardedBus, victim: Victim) -> None:
+    """It is in the stream's own account: an acknowledgement, or a message of its own that it has a reader hand out."""
+    identity = ServiceIdentity(service="memory", participant="notes", namespaces=("default",))
+    own = subjects.elsewhere(victim.run, "notes", "1-1")
+    ask = json.dumps({"batch": 10, "no_wait": True}).encode()
+    async with raw(bus, identity) as service:
+        subject = subjects.reader(victim.run, service.reader)
+        for place in (subjects.records(victim.run), subjects.said(victim.run, "answer", "ada")):
+            await service.publish(own, FORGED, place)
+            await service.client.request(subject, b'{"kind":"Open"}', timeout=30)
+            await service.publish(subjects.next_message(service.reader), ask, place)
+            await service.client.request(subject, b'{"kind":"Open"}', timeout=30)
+        await victim.operator.settled()
+    assert await victim.forged() == {own: 2}
+
+
+async def test_all_that_a_service_brings_to_the_ears_of_another_are_words_of_the_servers_or_its_own_name(
+    bus: GuardedBus, victim: Victim
+) -> None:
+    own = subjects.elsewhere(victim.run, "notes", "2-1")
+    place = subjects.call("other", victim.run, "other")
+    ask = json.dumps({"batch": 10, "no_wait": True}).encode()
+    other = ServiceIdentity(service="other", participant="other", namespaces=("default",))
+    hostile = ServiceIdentity(service="memory", participant="notes", namespaces=("default",))
+    async with raw(bus, other) as listening, raw(bus, hostile) as service:
+        assert await listening.subscribe(subjects.calls("other"), "other")
+        subject = subjects.reader(victim.run, service.reader)
+        await service.publish(own, FORGED, place)
+        await service.client.request(subject, b'{"kind":"Open"}', timeout=30)
+        await service.publish(subjects.next_message(service.reader), ask, place)
+        await service.publish(subject, b'{"kind":"Open"}', place)
+        await service.client.request(subject, b'{"kind":"Open"}', timeout=30)
+        await listening.settled()
+        assert listening.heard, "if nothing arrives any more, docs/bus.md may say so"
+        for found, data in listening.heard:
+            stored = found.startswith("sympozium.run.")  # under the subject that it has in the stream
+            assert stored or not data or {"stream", "kind"} & set(json.loads(data)), (found, data)
+
+
+async def test_what_a_run_can_learn_of_another_is_where_its_last_message_stands(
+    bus: GuardedBus, victim: Victim
+) -> None:
+    """Not refused by any setting of the server, and nothing more than a number: docs/bus.md says so."""
+    expects = {
+        "Nats-Expected-Last-Subject-Sequence": "999999999",
+        "Nats-Expected-Last-Subject-Sequence-Subject": subjects.records(victim.run),
+    }
+    async with raw(bus, MALLORY) as mallory:
+        answer = await mallory.client.request(subjects.records(M), FORGED, headers=expects, timeout=30)
+    error = json.loads(answer.data)["error"]
+    assert "wrong last sequence" in error["description"]
+    assert await victim.forged() == {}

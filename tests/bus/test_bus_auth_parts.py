@@ -81,7 +81,7 @@ def test_a_person_has_the_verbs_of_the_token_in_the_own_name() -> None:
 
 def test_a_service_speaks_for_its_participant_and_alone_may_answer_requests() -> None:
     found = permissions(MEMORY, NONCE)
-    assert found.account == "BUS"
+    assert found.account == "SERVICES"
     assert found.publish[:3] == (
         "sympozium.run.default.*.elsewhere.notes.*",
         "sympozium.live.default.*.working.notes.*",
