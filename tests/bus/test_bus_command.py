@@ -221,6 +221,7 @@ def test_a_reader_that_loses_the_bus_goes_on_without_gap_or_repeat(tmp_path: Pat
         assert seen.ends() == 0
         for words in ("I write.", "asks for approval", "4-1 allowed by", "It was ok.", "Succeeded Completed"):
             assert seen.text.count(words) == 1, words
+        assert "{" not in seen.text, "a terminal is no log"
     finally:
         machine.end()
 

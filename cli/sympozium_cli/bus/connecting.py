@@ -30,8 +30,12 @@ def run_of(namespace: str, name: str) -> RunKey:
 @contextlib.asynccontextmanager
 async def connection(bus: Bus) -> AsyncIterator[Link]:
     """Raises Away, Ended (BusRefused)."""
-    async with connected(bus.settings, principal=principal_of(bus)) as link:
+    async with connected(bus.settings, principal=principal_of(bus), tell=_pass_over) as link:
         yield link
+
+
+def _pass_over(_: Exception) -> None:
+    """Whoever uses the connection is told that it is lost: a terminal is no log."""
 
 
 def at_once(work: Coroutine[Any, Any, T]) -> T:

@@ -179,10 +179,17 @@ class Login:
         return base64.b64encode(self.sign(nonce.encode()))
 
 
-async def connect(settings: BusSettings, *, principal: str, login: Login | None = None) -> Link:
+def _log(error: Exception) -> None:
+    log("bus", error=f"{type(error).__name__}: {error}")
+
+
+async def connect(
+    settings: BusSettings, *, principal: str, login: Login | None = None, tell: Callable[[Exception], None] = _log
+) -> Link:
     """Open a connection. Raises Away, and Ended (BusRefused) when the server does not want us.
 
     ``principal``: as whom it reads (``subjects.run_principal``, ``person_principal``), as the token has it.
+    ``tell``: is told what goes wrong beside what was asked.
     """
     client, nonce = Client(), secrets.token_hex(8)
     reader = reader_name(principal, nonce)
@@ -194,9 +201,9 @@ async def connect(settings: BusSettings, *, principal: str, login: Login | None 
         for link in found:
             link._lose()
 
-    async def tell(error: Exception) -> None:
+    async def wrong(error: Exception) -> None:
         if found and not (_PUBLISHED in str(error).lower() and found[0]._forbid(str(error).lower())):
-            log("bus", error=f"{type(error).__name__}: {error}")
+            tell(error)
         if isinstance(error, OSError | TimeoutError) and not found:
             raise error  # the library would go on trying the one server that it knows until our time is over
 
@@ -213,7 +220,7 @@ async def connect(settings: BusSettings, *, principal: str, login: Login | None 
                 ping_interval=PING_EVERY,
                 max_outstanding_pings=2,
                 connect_timeout=int(CONNECT_WITHIN),
-                error_cb=tell,
+                error_cb=wrong,
                 closed_cb=closed,
                 disconnected_cb=closed,
             )
@@ -249,9 +256,11 @@ def _words(error: Exception) -> str:
 
 
 @contextlib.asynccontextmanager
-async def connected(settings: BusSettings, *, principal: str, login: Login | None = None) -> AsyncIterator[Link]:
+async def connected(
+    settings: BusSettings, *, principal: str, login: Login | None = None, tell: Callable[[Exception], None] = _log
+) -> AsyncIterator[Link]:
     """A connection for the time of a ``with``. Raises as ``connect``."""
-    link = await connect(settings, principal=principal, login=login)
+    link = await connect(settings, principal=principal, login=login, tell=tell)
     try:
         yield link
     finally:
