@@ -14,7 +14,7 @@ from sympozium_memory.store import Memory
 from sympozium_protocol.bus.documents import Turned
 from sympozium_protocol.exits import Reason
 from sympozium_protocol.messages import ParticipantSpec, RunSpec, ToolSpec
-from tests.support.bus import Bridge, copies, go, soon, words
+from tests.support.bus import Bridge, copies, died, go, words
 from tests.support.ipc import run_spec
 from tests.support.memory import EFFECTS
 from tests.support.nats import NatsServer
@@ -68,13 +68,12 @@ def test_a_store_that_was_done_by_a_copy_that_died_is_done_again_and_counted_onc
     nats_server: NatsServer, tmp_path: Path
 ) -> None:
     async def die() -> None:
-        died = tmp_path / "died"
         async with (
-            memories(2, tmp_path, nats_server, SYMPOZIUM_FAILPOINT=f"before-reply@{died}"),
+            memories(2, tmp_path, nats_server, SYMPOZIUM_FAILPOINT=f"before-reply@{tmp_path}/died") as found,
             Bridge(nats_server.url, spec_of("one")) as bridge,
         ):
             await bridge.taken("1-1", "memory_store", "memory", content="kept")
-            await soon(lambda: died.exists() or None, "death")
+            await died(found)
             await bridge.taken("1-1", "memory_store", "memory", again=True, content="kept")
             assert (await bridge.reply("1-1", "memory")).outcome == "ok"
 

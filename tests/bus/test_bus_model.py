@@ -26,7 +26,7 @@ from sympozium_protocol.messages import (
     ToolSpec,
     UserMessage,
 )
-from tests.support.bus import Bridge, copies, go, soon
+from tests.support.bus import Bridge, copies, died, go, soon
 from tests.support.ipc import run_spec
 from tests.support.nats import NatsServer
 from tests.support.provider_server import ProviderServer, provider_server
@@ -126,15 +126,14 @@ def test_an_answer_that_was_paid_for_outlives_the_gateway_that_bought_it(
     nats_server: NatsServer, tmp_path: Path
 ) -> None:
     async def die(server: ProviderServer) -> None:
-        died = tmp_path / "died"
         async with (
-            gateways(2, tmp_path, nats_server, server, SYMPOZIUM_FAILPOINT=f"replied@{died}"),
+            gateways(2, tmp_path, nats_server, server, SYMPOZIUM_FAILPOINT=f"replied@{tmp_path}/died") as found,
             Bridge(nats_server.url, spec_of(server, "paid")) as bridge,
         ):
             talk = Talk(bridge)
             await talk.begin()
             call = await talk.ask()
-            await soon(lambda: died.exists() or None, "death")
+            await died(found)
             await talk.ask(again=True)
             assert said(await talk.reply(call)) == "bought"
             await talk.say(AssistantMessage(seq=3, time=TIME, call=call, text="bought"))
@@ -154,15 +153,14 @@ def test_one_that_was_lost_with_its_gateway_is_interrupted_stays_charged_and_is_
     limits = LimitSpec(tokens=10_000)
 
     async def die(server: ProviderServer) -> None:
-        died = tmp_path / "died"
         async with (
-            gateways(2, tmp_path, nats_server, server, SYMPOZIUM_FAILPOINT=f"{point}@{died}"),
+            gateways(2, tmp_path, nats_server, server, SYMPOZIUM_FAILPOINT=f"{point}@{tmp_path}/died") as found,
             Bridge(nats_server.url, spec_of(server, "lost", limits)) as bridge,
         ):
             talk = Talk(bridge)
             await talk.begin()
             call = await talk.ask()
-            await soon(lambda: died.exists() or None, "death")
+            await died(found)
             reservation = (await bridge.started(call, "model")).reservation
             assert reservation is not None
             assert reservation.tokens > 5000

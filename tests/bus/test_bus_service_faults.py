@@ -23,7 +23,7 @@ from sympozium_protocol.bus.stream import StreamLimits, make_stream
 from sympozium_protocol.bus.tokens import RunIdentity, ServiceIdentity
 from sympozium_protocol.messages import ParticipantSpec, RunSpec, ToolSpec
 from sympozium_protocol.participant import serve
-from tests.support.bus import Bridge, copies, done, go, soon, spec_of, words
+from tests.support.bus import Bridge, copies, died, done, go, soon, spec_of, words
 from tests.support.bus_auth import guarded_bus
 from tests.support.nats import NatsServer
 from tests.support.participant import HANDLERS, NAMES
@@ -52,13 +52,13 @@ def test_a_write_is_done_once_at_most_wherever_the_copy_is_killed(
     nats_server: NatsServer, tmp_path: Path, point: str, effects: list[str]
 ) -> None:
     async def die() -> str:
-        url, died = nats_server.url, tmp_path / "died"
+        url = nats_server.url
         async with (
             Bridge(url, spec_of("killed", "write")) as bridge,
-            copies(2, tmp_path, url, SYMPOZIUM_FAILPOINT=f"{point}@{died}"),
+            copies(2, tmp_path, url, SYMPOZIUM_FAILPOINT=f"{point}@{tmp_path}/died") as found,
         ):
             await bridge.taken("1-1", "echo", text="x")
-            await soon(lambda: died.exists() or None, "death")
+            await died(found)
             await bridge.started("1-1")
             await bridge.taken("1-1", "echo", again=True, text="x")
             return (await bridge.reply("1-1")).outcome

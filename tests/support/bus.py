@@ -242,6 +242,11 @@ class Copy:
         return await asyncio.to_thread(self.process.wait, WITHIN)
 
 
+async def died(found: list[Copy]) -> None:
+    """Until one of them has killed itself, and the server knows."""
+    await soon(lambda: next((copy for copy in found if copy.process.poll() is not None), None), "death")
+
+
 def _before(folder: Path) -> int:
     """Copies whose log stands there already."""
     log = folder / "copy.log"

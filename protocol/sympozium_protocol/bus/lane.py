@@ -46,6 +46,8 @@ class Lane:
         self._writer = writer
         self._since = since
         self._subject = subjects.elsewhere(run, participant, call)
+        self._unsure: bytes | None = None
+        """What we were saying when we were stopped: the stream may have it."""
 
     async def say(self, records: Iterable[Record]) -> None:
         """When it is in the stream, in as many messages as it takes; while the bus is away it waits.
@@ -57,10 +59,14 @@ class Lane:
 
     async def _say(self, data: bytes) -> None:
         doubtful = False
+        if self._unsure is not None:
+            await self._arrived(self._unsure)
+        self._unsure = data
         while True:
             link = await self._line.link()
             try:
                 self.last = await append(link, self._subject, data, last=self.last)
+                self._unsure = None
                 return
             except Away as fault:
                 log("not said yet", call=self.call, why=str(fault))
@@ -69,6 +75,7 @@ class Lane:
             except Superseded:
                 if not doubtful or not await self._arrived(data):
                     raise
+                self._unsure = None
                 return
 
     async def _arrived(self, data: bytes) -> bool:
