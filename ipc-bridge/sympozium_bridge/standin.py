@@ -23,6 +23,10 @@ from sympozium_protocol.wellknown import WELL_KNOWN
 AGAIN_AFTER: Final = 2.0
 """Seconds between two tries when nobody is there to take over a call that was begun."""
 
+MODEL_PATIENCE: Final = 30.0
+"""Seconds in which nobody may be there for the model, without which no run goes on: a gateway is being replaced."""
+MODEL_AGAIN_AFTER: Final = 0.5
+
 PROGRESS: Final = 1 << 20
 
 
@@ -40,6 +44,8 @@ class Asked:
     heard: float = 0.0
     """When there was last a sign of whoever has it, by the monotonic clock."""
     next: float = 0.0
+    tried: float | None = None
+    """When nobody was there for the first time."""
     progress: int = 0
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -160,8 +166,13 @@ class StandIn:
 
     def nobody(self, asked: Asked, journal: Journal) -> None:
         """There is nobody to take it. If somebody had it, another may come who takes it over."""
+        now = time.monotonic()
+        asked.tried = asked.tried if asked.tried is not None else now
         if asked.taken:
-            asked.next = time.monotonic() + AGAIN_AFTER
+            asked.next = now + AGAIN_AFTER
+            return
+        if self.participant.role == "model" and now - asked.tried < MODEL_PATIENCE:
+            asked.next = now + MODEL_AGAIN_AFTER
             return
         self.answer(asked, "unavailable", f"Nobody on the bus answers for {self.name} now.", journal)
 

@@ -16,7 +16,7 @@ from sympozium_bridge.journal import Journal
 from sympozium_bridge.standin import Asked, StandIn
 from sympozium_protocol.bus import subjects
 from sympozium_protocol.bus.documents import Request, Taken, Turned
-from sympozium_protocol.bus.faults import NobodyThere
+from sympozium_protocol.bus.faults import Away, NobodyThere
 from sympozium_protocol.bus.gather import Found
 from sympozium_protocol.bus.link import Link, Message
 from sympozium_protocol.bus.subjects import Elsewhere, RunKey
@@ -111,13 +111,13 @@ class StandIns:
     async def _attend(self, link: Link, lane: StandIn, asked: Asked) -> None:
         """See one call through to its reply."""
         while asked.id in lane.open:
-            now = time.monotonic()
-            if asked.due(now):
-                await self._ask(link, lane, asked)
             if lane.is_withdrawn(asked.id):
                 if not asked.sent:
                     lane.answer(asked, "cancelled", "The call was withdrawn before it began.", self._journal)
+                    return
                 await link.publish(subjects.withdrawn(lane.service, self._run, lane.name, asked.id), b"")
+            if asked.due(time.monotonic()):
+                await self._ask(link, lane, asked)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_EVERY):
                     await asked.news.wait()
@@ -135,8 +135,10 @@ class StandIns:
             answer = await link.request(subject, request.encode())
         except NobodyThere:
             return lane.nobody(asked, self._journal)
-        finally:
-            asked.sent = True
+        except Away:
+            asked.sent = True  # or not: who knows
+            raise
+        asked.sent = True
         turned = _turned(answer)
         if turned is not None and not asked.taken:
             lane.answer(asked, "unavailable", turned, self._journal)

@@ -23,13 +23,16 @@ FAR = ParticipantSpec(
 CHANNELS = ParticipantSpec(
     name="channels", role="channel", placement="bus", tools=(ToolSpec(name="send_channel_message"),)
 )
+GATEWAY = ParticipantSpec(
+    name="model", role="model", placement="bus", service="gateway", tools=(ToolSpec(name="complete"),)
+)
 
 
 @pytest.fixture
 def pod(tmp_path: Path, shared_nats: NatsServer) -> Iterator[Pod]:
     outside = Outside(shared_nats.url)
     outside.make_stream()
-    spec = spec_of(f"r{next(_numbers)}", participants=(FAR, CHANNELS))
+    spec = spec_of(f"r{next(_numbers)}", participants=(FAR, CHANNELS, GATEWAY))
     outside.begin(spec)
     with Pod(tmp_path / "ipc", spec, shared_nats.url) as made:
         yield made
@@ -91,6 +94,18 @@ def test_what_a_run_waits_for_is_said_where_the_agent_reads_it(pod: Pod) -> None
     assert (pod.path / "far/unready").read_text() == "nobody on the bus answers for it (distant)"
 
 
+def test_a_model_is_waited_for_while_its_gateway_is_replaced(pod: Pod, shared_nats: NatsServer) -> None:
+    data = pod.call("m1-1", "complete", "model")
+    pod.verdict("m1-1", "model")
+    until(lambda: pod.has("model/started/m1-1"))
+    assert not pod.has("model/replies/m1-1.json")
+    with Service(shared_nats.url, "gateway") as gateway:
+        heard = gateway.next()
+        assert heard.request.call.encode() == data
+        gateway.reply(heard, "here")
+        assert words(reply_of(pod, "m1-1", "model")) == "here"
+
+
 def test_a_service_that_takes_nothing_says_why(pod: Pod, shared_nats: NatsServer) -> None:
     with Service(shared_nats.url, "distant", turns="It is full.") as full:
         pod.call("1-1", "change", "far")
@@ -119,6 +134,13 @@ def test_a_withdrawn_call_is_told_of_until_it_is_answered(pod: Pod, service: Ser
     assert service.withdrawn.get(timeout=20) == "1-1"
     service.reply(heard, "stopped", outcome="cancelled")
     assert reply_of(pod, "1-1").outcome == "cancelled"
+
+
+def test_a_call_that_nobody_had_is_withdrawn_at_once(pod: Pod) -> None:
+    pod.call("m1-1", "complete", "model")
+    until(lambda: pod.has("model/started/m1-1"))
+    (pod.path / "agent/withdrawn/model/m1-1").touch()
+    assert reply_of(pod, "m1-1", "model").outcome == "cancelled"
 
 
 def test_who_falls_silent_is_asked_again_so_that_another_can_take_over(pod: Pod, service: Service) -> None:
