@@ -7,7 +7,7 @@ import sys
 
 from bench.report import HEAD
 
-PARTS = ("calls", "size", "whole", "steps", "memory", "mcp")
+PARTS = ("calls", "size", "whole", "steps", "memory", "mcp", "bus")
 ASKED_FOR = ("compose",)
 """They need a container engine and images."""
 
