@@ -182,11 +182,17 @@ def resume_command(
 
 
 @runs.command("list")
-def list_command(output: ListOutput = "text") -> None:
-    """Every run below the default place: name, time, how it stands, how its input begins."""
+def list_command(
+    bus: o.ListedUrl = "",
+    bus_ca: o.ThereAuthorities = "",
+    namespace: o.Namespace = "default",
+    output: ListOutput = "text",
+) -> None:
+    """Every run below the default place, or on a bus: name, time, how it stands, how its input begins."""
+    from sympozium_cli.bus.named import bus_of
     from sympozium_cli.view.records import print_list
 
-    print_list(output)
+    print_list(output, bus_of(bus, "", bus_ca), namespace)
 
 
 @runs.command("prune")

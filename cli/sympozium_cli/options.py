@@ -104,6 +104,7 @@ ThereUrl = Annotated[
         help="The bus that the run is on. Default: SYMPOZIUM_BUS, for a run that is not here.",
     ),
 ]
+ListedUrl = Annotated[str, typer.Option("--bus", metavar="URL", help="List those of this bus instead.")]
 ThereToken = Annotated[
     str, typer.Option("--bus-token", metavar="FILE", help="With --bus. The token to come to the bus with.")
 ]

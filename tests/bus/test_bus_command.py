@@ -106,6 +106,20 @@ def test_a_run_reads_the_same_on_the_bus_as_on_its_machine(here: Machine, there:
     assert there.on_bus("logs", name).stdout == own.stdout
 
 
+def test_the_runs_of_a_bus_are_listed_as_those_of_a_machine(here: Machine, there: Machine, name: str) -> None:
+    run = here.run(name)
+    run.says(ANSWER)
+
+    def line() -> str:
+        return next(line for line in there.on_bus("runs", "list").stdout.splitlines() if line.startswith(name))
+
+    assert "Unfinished" in line()
+    here("deny", name, "4-1")
+    assert run.ends() == 0
+    assert line() in here("runs", "list").stdout.splitlines()
+    assert there.on_bus("runs", "list", "--namespace", "other").stdout == ""
+
+
 def test_following_shows_the_past_and_what_comes_and_ends_with_the_run(
     here: Machine, there: Machine, name: str
 ) -> None:

@@ -83,13 +83,19 @@ def _json(run: RunDirectory, place: layout.Place, name: str) -> dict[str, Any] |
     return value if isinstance(value, dict) else None
 
 
-def print_list(output: str) -> None:
-    """``sympozium runs list`` on standard output."""
+def print_list(output: str, bus: Bus | None = None, namespace: str = "default") -> None:
+    """``sympozium runs list`` on standard output. Raises Ended."""
+    if bus:
+        from sympozium_cli.bus.listing import records_on
+
+        found = records_on(bus, namespace)
+    else:
+        found = list(records())
     if output == "json":
-        for record in records():
+        for record in found:
             sys.stdout.write(json.dumps(asdict(record), ensure_ascii=sys.stdout.isatty()) + "\n")
         return
-    rows = [_row(record) for record in records()]
+    rows = [_row(record) for record in found]
     if rows and sys.stdout.isatty():
         rows.insert(0, ("RUN", "CREATED", "STATE", "AGENT", "INPUT"))
     for line in _columns(rows):
