@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from sympozium_protocol import layout
 from sympozium_protocol.bus.gather import BadRecord, Found, Gatherer
@@ -11,17 +12,19 @@ from sympozium_protocol.bus.reader import Stored
 from sympozium_protocol.bus.subjects import Own, RunKey
 from sympozium_protocol.files import Directory, Exists, digest
 from sympozium_protocol.messages.base import InvalidDocument
-from sympozium_protocol.messages.calls import Started, Verdict
+from sympozium_protocol.messages.calls import Outcome, Reply, Started, Verdict
 from sympozium_protocol.messages.spec import RunSpec
+
+_NOTHING_DONE: Final[frozenset[Outcome]] = frozenset({"unavailable", "cancelled"})
 
 
 class Mirror:
     """Writes what it is given below ``root``, each file once. The same again changes nothing.
 
-    ``wants``: which paths, beside the RunSpec's; all if it is not said.
+    ``wants``: which paths, beside the RunSpec's. If it is not said: all, and every directory of a run is made.
     """
 
-    def __init__(self, run: RunKey, root: Directory, wants: Callable[[str], bool] = lambda path: True) -> None:
+    def __init__(self, run: RunKey, root: Directory, wants: Callable[[str], bool] | None = None) -> None:
         self.run = run
         self.root = root
         self.spec: RunSpec | None = None
@@ -43,8 +46,12 @@ class Mirror:
     def _keep(self, found: Found) -> bool:
         if self.spec is None:
             self._begin(found)
-        elif not self._wants(found.path):
+        elif self._wants is not None and not self._wants(found.path):
             return False
+        if self._of_one_elsewhere(found.path):
+            if found.path in self._digests:
+                return False  # the first word on a call counts
+            _check_said(found)
         if self._digests.setdefault(found.path, digest(found.data)) != digest(found.data):
             raise BadRecord(f"message {found.seq} of the stream: {found.path} is there already, and another")
         place, name = place_of(found.path)
@@ -55,18 +62,36 @@ class Mirror:
                 return False
         return True
 
+    def _of_one_elsewhere(self, path: str) -> bool:
+        participant = self.spec.participant(path.partition("/")[0]) if self.spec else None
+        return participant is not None and participant.placement == "bus"
+
     def _begin(self, found: Found) -> None:
         """The RunSpec is the first record of all, by whoever made the pod."""
         if found.path != RUN_PATH or not isinstance(found.at, Own):
             raise BadRecord(f"message {found.seq} of the stream: a run begins with its RunSpec, not with {found.path}")
         try:
-            self.spec = RunSpec.decode(found.data)
+            spec = RunSpec.decode(found.data)
         except InvalidDocument as fault:
             raise BadRecord(f"message {found.seq} of the stream: run/run.json: {fault.why}") from None
-        if RunKey.of(self.spec) != self.run:
+        if RunKey.of(spec) != self.run:
             raise BadRecord(f"message {found.seq} of the stream: its RunSpec is of another run")
-        for place in layout.places(tuple(p.name for p in self.spec.participants)):
+        self.spec = spec
+        names = tuple(p.name for p in spec.participants)
+        for place in () if self._wants is not None else layout.places(names):
             self.root.make(place).close()
+
+
+def _check_said(found: Found) -> None:
+    """In the name of one elsewhere the run's gate says only that nothing was done. Raises BadRecord."""
+    if not isinstance(found.at, Own):
+        return
+    try:
+        reply = Reply.decode(found.data)
+    except InvalidDocument as fault:
+        raise BadRecord(f"message {found.seq} of the stream: {found.path}: {fault.why}") from None
+    if reply.outcome not in _NOTHING_DONE or reply.completion is not None:
+        raise BadRecord(f"message {found.seq} of the stream: {found.path} is not for the run's gate to say")
 
 
 def mark_started(root: Directory, participants: Iterable[str]) -> list[str]:
