@@ -81,6 +81,9 @@ def start(wanted: Wanted) -> int:
 
 def _check_bus(spec: RunSpec, bus: Bus | None) -> None:
     absent = [one.name for one in spec.participants if one.placement == "bus"]
+    if spec.model.provider == "replay" and spec.model.participant in absent:
+        why = "a recording is played here, and the model of this run is elsewhere; give its documents with -f"
+        raise Ended(Reason.Usage, f"command line: --replay: {why}")
     if absent and bus is None:
         why = f"{', '.join(absent)} would answer over a bus; name one with --bus"
         raise Ended(Reason.Usage, f"command line: --elsewhere: {why}")

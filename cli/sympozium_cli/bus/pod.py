@@ -15,6 +15,7 @@ from sympozium_protocol.exits import Ended, Reason
 FROM_BUS: Final = "the bus"
 """The ``secret`` of a file that a container is given of the bus."""
 _IN_CONTAINER: Final = "/run/secrets"
+_THIS_MACHINE: Final = "host.docker.internal"
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -38,12 +39,21 @@ def _beside(bridge: Program, bus: Bus) -> Program:
 
 
 def _contained(bridge: Program, bus: Bus) -> Program:
-    if urlsplit(bus.url).hostname in _LOOPBACK:
-        why = "is the container itself there; this machine is host.docker.internal"
-        raise Ended(Reason.Usage, f"command line: --bus: {bus.url}: {why}")
-    told = ((BUS, bus.url), *((name, f"{_IN_CONTAINER}/{secret.variable}") for secret, name, _ in _files(bus)))
+    url = seen_from_containers(bus.url)
+    told = ((BUS, url), *((name, f"{_IN_CONTAINER}/{secret.variable}") for secret, name, _ in _files(bus)))
     secrets = tuple(secret for secret, _, _ in _files(bus))
-    return replace(bridge, env=(*bridge.env, *told), secrets=(*bridge.secrets, *secrets), egress=(bus.url,))
+    return replace(bridge, env=(*bridge.env, *told), secrets=(*bridge.secrets, *secrets), egress=(url,))
+
+
+def seen_from_containers(url: str) -> str:
+    """A server of this machine has another name there. Raises Ended (Usage)."""
+    parts = urlsplit(url)
+    if parts.hostname not in _LOOPBACK:
+        return url
+    if parts.scheme == "tls":
+        why = "is the container itself there; name a host that its certificate names, and containers know"
+        raise Ended(Reason.Usage, f"command line: --bus: {url}: {why}")
+    return parts._replace(netloc=_THIS_MACHINE + (f":{parts.port}" if parts.port else "")).geturl()
 
 
 def _files(bus: Bus) -> Iterator[tuple[SecretEnv, str, str]]:
