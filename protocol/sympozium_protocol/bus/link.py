@@ -191,6 +191,7 @@ async def connect(
     ``principal``: as whom it reads (``subjects.run_principal``, ``person_principal``), as the token has it.
     ``tell``: is told what goes wrong beside what was asked.
     """
+    asyncio.get_running_loop().set_exception_handler(_untended)
     client, nonce = Client(), secrets.token_hex(8)
     reader = reader_name(principal, nonce)
     # without a word of its own for that: it takes the name from a package that has no wheels
@@ -238,6 +239,16 @@ async def connect(
         await link.close()
         raise
     return link
+
+
+def _untended(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """The library ends its own tasks without looking after them when a server goes: that is one line, not a trace."""
+    task = context.get("task") or context.get("future")
+    coroutine = task.get_coro() if isinstance(task, asyncio.Task) else None
+    if getattr(coroutine, "__qualname__", "").startswith(("Client.", "Subscription.")):
+        log("bus", error=f"{context.get('message', '')}: {context.get('exception') or ''}".strip(": "))
+    else:
+        loop.default_exception_handler(context)
 
 
 def _fault(settings: BusSettings, error: Exception) -> Exception:
