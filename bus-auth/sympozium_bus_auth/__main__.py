@@ -52,6 +52,7 @@ async def _serve(options: argparse.Namespace) -> None:
             verifier=SignedTokens.of(options.keys / TOKEN_PUBLIC),
             stream=StreamLimits(age=options.age, size=options.size, replicas=options.replicas),
             connections=options.connections,
+            ready=options.ready,
         )
     )
 

@@ -54,8 +54,8 @@ def permissions(identity: Identity, nonce: str) -> Permissions:
 
 def _bridge(runs: tuple[str, ...], reader: str) -> Permissions:
     publish = [subject for run in runs for subject in _of_a_bridge(run)]
-    # the living bridge answers the one that starts: both are the same principal's
-    publish += [f"{_inboxes(reader)}.*.r.*", "sympozium.manifest.*", *_reading(runs, reader)]
+    # the living bridge answers who asks for it: at a place where nothing else is waited for
+    publish += ["_INBOX.*.*.p.*", "sympozium.manifest.*", *_reading(runs, reader)]
     return Permissions(RUNS, tuple(publish), (_own_inbox(reader), *_hearing(runs), *map(_present, runs)))
 
 
@@ -111,8 +111,3 @@ def _present(run: str) -> str:
 
 def _own_inbox(reader: str) -> str:
     return f"{subjects.inbox(reader)}.>"
-
-
-def _inboxes(reader: str) -> str:
-    """What the inboxes of all connections of its principal begin with."""
-    return subjects.inbox(reader).rpartition(".")[0]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from sympozium_bus_auth import readers
@@ -19,6 +20,7 @@ from sympozium_protocol.bus.link import Link, Login, connected
 from sympozium_protocol.bus.settings import BusSettings
 from sympozium_protocol.bus.stream import StreamLimits, make_stream
 from sympozium_protocol.bus.subjects import READERS, service_principal
+from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.process import log
 
 NAME: Final = "bus-auth"
@@ -28,13 +30,14 @@ _AGAIN: Final = (0.2, 0.5, 1.0, 2.0)
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """``connections``: that one principal may have at a time."""
+    """``connections``: that one principal may have at a time. ``ready``: a file that is there while all is answered."""
 
     bus: BusSettings
     keys: Keys
     verifier: Verifier
     stream: StreamLimits
     connections: int = 16
+    ready: Path | None = None
 
 
 async def serve(service: Service) -> None:
@@ -45,12 +48,29 @@ async def serve(service: Service) -> None:
             async with _ready(service) as lost:
                 failed = 0
                 log("bus-auth", serving=service.bus.url)
-                await lost.wait()
+                with _there(service.ready):
+                    await lost.wait()
             log("bus-auth", lost=service.bus.url)
         except Away as away:
             log("bus-auth", away=str(away))
         await asyncio.sleep(_AGAIN[min(failed, len(_AGAIN) - 1)])
         failed += 1
+
+
+@contextmanager
+def _there(file: Path | None) -> Iterator[None]:
+    """Whoever starts what needs us looks for it. Raises Ended (Usage) where it cannot be made."""
+    if file is None:
+        yield
+        return
+    try:
+        file.touch()
+    except OSError as error:
+        raise Ended(Reason.Usage, f"{file}: {(error.strerror or str(error)).lower()}") from None
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
 
 
 @asynccontextmanager
