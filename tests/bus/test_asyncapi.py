@@ -59,6 +59,7 @@ MADE: dict[str, Callable[[], str]] = {
     "reader": lambda: subjects.reader(RUN, NAMES["reader"]),
     "next_message": lambda: subjects.next_message(NAMES["reader"]),
     "answers": lambda: f"{subjects.inbox(NAMES['reader'])}.r.17",
+    "alive": lambda: f"{subjects.inbox(NAMES['reader'])}.p.17",
     "deliveries": lambda: f"{subjects.inbox(NAMES['reader'])}.n.89abcdef",
 }
 FILTERS: dict[str, tuple[str, set[str]]] = {
@@ -140,7 +141,7 @@ def test_every_function_that_makes_a_subject_has_a_channel_or_is_a_filter_over_c
         and function.__annotations__.get("return") == "str"
         and not name.endswith("_principal")
     }
-    assert found - names == (FOUND["channels"].keys() - {"answers", "deliveries"}) | FILTERS.keys()
+    assert found - names == (FOUND["channels"].keys() - {"answers", "alive", "deliveries"}) | FILTERS.keys()
 
 
 @pytest.mark.parametrize("name", FILTERS)
@@ -217,7 +218,7 @@ def test_what_the_keeper_lets_somebody_publish_is_in_the_document(role: contract
     allowed = permissions(IDENTITIES[role], NONCE).publish
     reader = subjects.reader_name(IDENTITIES[role].principal, NONCE)
     known = {each.channel for each in contract.OPERATIONS if each.role == role and each.action == "send"}
-    known |= {"answers"} if role == "bridge" else set()
+    known |= {"alive"} if role == "bridge" else set()
     principal = reader.split("-")[0]
     made = [address(name, reader=reader, principal=principal, verb=verb) for name in known for verb in subjects.VERBS]
     assert [pattern for pattern in allowed if not any(matches(pattern, subject) for subject in made)] == []

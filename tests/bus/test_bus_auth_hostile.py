@@ -186,6 +186,7 @@ async def test_it_publishes_nothing_that_is_not_its_own(bus: GuardedBus, victim:
             *(subjects.working(M, "memory", "1-1"), subjects.present(run)),
             *(subjects.reader(run, mallory.reader), subjects.reader(run, other), subjects.reader(M, other)),
             *(subjects.next_message(other), subjects.inbox(other) + ".r.1", subjects.inbox(other) + ".n.1"),
+            *(f"_INBOX.{place}" for place in ("a.b.r.1", "a.b.n.c", "a.b.p", "a.b.p.1.2")),
             *("$SYS.REQ.USER.AUTH", "$SYS.REQ.USER.INFO", "$SYS.REQ.ACCOUNT.PING.CONNZ", "$SYS.REQ.SERVER.PING"),
             *("_R_.abc", "$JS.ACK.SYMPOZIUM.x.1.1.1.1.0", "$JS.FC.SYMPOZIUM.x.y", "$KV.SYMPOZIUM.x", "anything"),
             *(f"$JS.API.{what}" for what in _api(other, mallory.reader, str(run))),

@@ -149,8 +149,10 @@ async def test_a_service_says_what_it_offers(bus: GuardedBus, run: RunIdentity) 
     await service.close()
 
 
-async def test_the_living_bridge_of_a_run_answers_the_one_that_starts(bus: GuardedBus, run: RunIdentity) -> None:
-    living, starting = await bus.connect(run), await bus.connect(run)
+async def test_the_living_bridge_of_a_run_answers_the_one_that_starts_and_the_launcher(
+    bus: GuardedBus, run: RunIdentity
+) -> None:
+    living, starting, launcher = await bus.connect(run), await bus.connect(run), await bus.connect(LAUNCHER)
     with pytest.raises(NobodyThere):
         await starting.request(subjects.present(key(run)), b"")
 
@@ -160,7 +162,9 @@ async def test_the_living_bridge_of_a_run_answers_the_one_that_starts(bus: Guard
     await living.subscribe(subjects.present(key(run)), answer)
     await living.settled()
     assert await starting.request(subjects.present(key(run)), b"") == b"here"
+    assert await launcher.request(subjects.present(key(run)), b"") == b"here"
     await living.close()
+    await launcher.close()
     await starting.close()
 
 

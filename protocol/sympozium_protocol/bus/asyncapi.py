@@ -106,9 +106,10 @@ def _operation(operation: Operation) -> JsonObject:
         "tags": [{"name": operation.role}],
     }
     if operation.answered:
+        where = "alive" if operation.channel == "present" else "answers"
         found["reply"] = {
-            "channel": {"$ref": "#/channels/answers"},
-            "messages": _messages("answers", operation.answered),
+            "channel": {"$ref": f"#/channels/{where}"},
+            "messages": _messages(where, operation.answered),
         }
     return found
 

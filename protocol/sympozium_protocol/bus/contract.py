@@ -186,8 +186,9 @@ CHANNELS: Final[Mapping[str, Channel]] = {
     "next_message": _channel(subjects.next_message(_MARK["reader"]), "The reader asks for messages", "Next"),
     "answers": _channel(
         f"{_INBOX}.r.{_MARK['answer']}", "Answers to the connection's requests",
-        "Acknowledged", "Taken", "Turned", "Manifest", "Alive", "Opened",
+        "Acknowledged", "Taken", "Turned", "Manifest", "Opened",
     ),
+    "alive": _channel(f"{_INBOX}.p.{_MARK['answer']}", "A gate's answer, at a place of its own", "Alive"),
     "deliveries": _channel(
         f"{_INBOX}.n.{_MARK['delivery']}",
         "Messages of the stream for the connection's reader: each with its own subject, in the order of the stream",

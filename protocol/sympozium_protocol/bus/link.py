@@ -24,7 +24,7 @@ from nats.aio.subscription import Subscription
 
 from sympozium_protocol.bus.faults import Away, Forbidden, NobodyThere, refused
 from sympozium_protocol.bus.settings import BusSettings
-from sympozium_protocol.bus.subjects import inbox, reader_name
+from sympozium_protocol.bus.subjects import asks_a_gate, inbox, reader_name
 from sympozium_protocol.process import log
 
 Message: TypeAlias = Msg
@@ -69,10 +69,11 @@ class Link:
             self._tell.remove(tell)
 
     async def _listen(self) -> None:
-        await self.client.subscribe(f"{self._inbox}.r.*", cb=self._answer)
+        for place in ("r", "p"):
+            await self.client.subscribe(f"{self._inbox}.{place}.*", cb=self._answer)
 
     async def _answer(self, message: Msg) -> None:
-        waiter = self._waiting.pop(message.subject.rpartition(".")[2], None)
+        waiter = self._waiting.pop(message.subject.removeprefix(f"{self._inbox}."), None)
         if waiter is not None and not waiter.done():
             waiter.set_result(message)
 
@@ -98,13 +99,13 @@ class Link:
     ) -> bytes:
         """Ask, and wait for the one answer. Raises Away (Forbidden where we may not), NobodyThere."""
         self._asked += 1
-        token = str(self._asked)
+        token = f"{'p' if asks_a_gate(subject) else 'r'}.{self._asked}"
         self._subjects[token] = subject.lower()  # as errors have it
         waiter: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
         self._waiting[token] = waiter
         timer = asyncio.get_running_loop().call_later(within, self._late, token)
         try:
-            await self.publish(subject, data, reply=f"{self._inbox}.r.{token}", headers=headers)
+            await self.publish(subject, data, reply=f"{self._inbox}.{token}", headers=headers)
             message = await waiter
         finally:
             timer.cancel()

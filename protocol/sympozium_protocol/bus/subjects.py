@@ -165,6 +165,11 @@ def inbox(reader: str) -> str:
     return f"_INBOX.{reader.replace('-', '.')}"
 
 
+def asks_a_gate(subject: str) -> bool:
+    """Is it a question to the gate of a run? Its answer is wanted apart: a gate may answer nothing else."""
+    return subject.startswith("sympozium.present.")
+
+
 def read_reader(subject: str) -> tuple[RunKey, str]:
     """(run, reader) of a request for a reader. Raises BadSubject."""
     parts = subject.split(".")
