@@ -116,7 +116,7 @@ def runs_here(command: str) -> bool:
         or "--provider" in words
         or "--mcp" in words
         or "serve-agent" in words
-        or {"--on", "render"} & set(words)
+        or {"--on", "--bus", "render"} & set(words)
     ):
         return False
     return words[0].startswith(".venv/bin/")

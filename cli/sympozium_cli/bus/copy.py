@@ -102,11 +102,15 @@ class Copy:
                 self._answered(participant, rest.removeprefix("replies/").removesuffix(".json"))
 
     async def _heard(self, message: Message) -> None:
-        """Progress goes where a participant of this machine leaves it; what is no progress is passed over."""
+        """Progress goes where a participant of this machine leaves it; what is no progress is passed over.
+
+        So is what came under another subject: an answer may be sent to any subject that somebody listens to.
+        """
         match message.subject.split("."):
             case [*_, "progress", participant, call] if is_id(call) and self.spec.participant(participant):
                 size = self._shown.get((participant, call), 0) + len(message.data)
-                if size > MAX_FILE or self._has_reply(participant, call):
+                said = message.subject == subjects.progress(self.run, participant, call)
+                if not said or size > MAX_FILE or self._has_reply(participant, call):
                     return
                 self._shown[participant, call] = size
                 with contextlib.suppress(FileFault), self.ipc.open(layout.progress(participant)) as place:
