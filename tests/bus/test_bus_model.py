@@ -202,6 +202,25 @@ def test_the_budget_is_counted_again_from_the_stream_and_over_all_copies(
     assert len(server.requests) == 3
 
 
+def test_two_calls_at_the_same_moment_are_not_both_sent_where_the_budget_is_for_one(
+    nats_server: NatsServer, tmp_path: Path
+) -> None:
+    async def race(server: ProviderServer) -> None:
+        async with gateways(3, tmp_path, nats_server, server):
+            for number in range(6):
+                spec = spec_of(server, f"race-{number}", LimitSpec(tokens=150))
+                async with Bridge(nats_server.url, spec) as bridge:
+                    talk, before = Talk(bridge), len(server.requests)
+                    await talk.begin()
+                    calls = await asyncio.gather(*(talk.ask(attempt) for attempt in (1, 2, 3)))
+                    replies = await asyncio.gather(*map(talk.reply, calls))
+                    assert [r.failure for r in replies].count("budget") >= 2
+                    assert len(server.requests) - before <= 1
+
+    with provider_server({"text": "an answer"}) as server:
+        go(race(server))
+
+
 def test_what_the_model_says_is_seen_as_it_comes_and_in_the_stream_before_anybody_acts_on_it(
     nats_server: NatsServer, tmp_path: Path
 ) -> None:

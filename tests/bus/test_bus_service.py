@@ -172,6 +172,7 @@ def test_at_sigterm_a_copy_ends_what_it_has_and_leaves_what_comes_to_the_other(
             gate.touch()
             assert (await bridge.reply("1-1")).outcome == "ok"
             assert await ended == Reason.Suspended
+            assert not list(tmp_path.glob("sympozium-run-*"))
 
     go(end())
 

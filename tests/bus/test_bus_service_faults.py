@@ -21,9 +21,10 @@ from sympozium_protocol.bus.service import Bounds, OnBus
 from sympozium_protocol.bus.settings import BusSettings
 from sympozium_protocol.bus.stream import StreamLimits, make_stream
 from sympozium_protocol.bus.tokens import RunIdentity, ServiceIdentity
+from sympozium_protocol.exits import Reason
 from sympozium_protocol.messages import ParticipantSpec, RunSpec, ToolSpec
 from sympozium_protocol.participant import serve
-from tests.support.bus import Bridge, copies, died, done, go, soon, spec_of, words
+from tests.support.bus import Bridge, Copy, copies, died, done, go, soon, spec_of, words
 from tests.support.bus_auth import guarded_bus
 from tests.support.nats import NatsServer
 from tests.support.participant import HANDLERS, NAMES
@@ -103,10 +104,13 @@ def test_nothing_is_done_before_the_stream_has_started(nats_server: NatsServer, 
             async with connected(BusSettings(url), principal="test") as link:
                 await make_stream(link, StreamLimits(size=10))
                 await bridge.taken("1-1", "echo", text="x")
-                await soon(lambda: events(copy.log, "not said yet") or None, "a refusal")
+                await bridge.taken("2-1", "echo", text="x", timeout=0.2)
+                # its timeout passes, and that is refused as well
+                await soon(lambda: len(events(copy.log, "not said yet")) > 5 or None, "refusals")
                 assert done(tmp_path) == []
                 await make_stream(link, StreamLimits())
             assert (await bridge.reply("1-1")).outcome == "ok"
+            assert (await bridge.reply("2-1")).outcome == "timeout"
 
     go(full())
     assert done(tmp_path) == ["1-1"]
@@ -162,6 +166,13 @@ def test_a_call_goes_on_while_the_server_is_away_and_its_reply_comes_when_it_is_
             assert (await bridge.reply("1-1")).outcome == "ok"
 
     go(away())
+
+
+def test_a_service_that_the_server_does_not_want_says_so_and_ends(tmp_path: Path) -> None:
+    with guarded_bus(tmp_path / "guarded") as bus:
+        settings = bus.settings("no token at all")
+        copy = Copy(tmp_path, bus.server.url, SYMPOZIUM_BUS_TOKEN_FILE=str(settings.token_file))
+        assert copy.process.wait(30) == Reason.BusRefused
 
 
 def test_what_is_none_of_its_business_is_turned_away_with_a_reason(shared_nats: NatsServer, tmp_path: Path) -> None:

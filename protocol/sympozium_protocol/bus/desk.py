@@ -39,6 +39,8 @@ class BusDesk(Desk):
         for place in (layout.calls(name), layout.withdrawn(name), layout.verdicts(name)):
             root.make(place).close()
         super().__init__(root, name, ledger)
+        for unused in (self.own, self.tools, self.started, self.replies, self.progress):
+            unused.close()  # of hundreds of runs
         self.in_hand: dict[str, Lane] = {}
         self._asked: deque[str] = deque()
         self._former: dict[str, bytes] = {}

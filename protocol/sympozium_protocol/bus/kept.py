@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from sympozium_protocol.bus.desk import BusDesk
+from sympozium_protocol.bus.faults import Away
 from sympozium_protocol.bus.gather import BadRecord
 from sympozium_protocol.bus.line import Line
 from sympozium_protocol.bus.mirror import Mirror
@@ -26,6 +27,9 @@ from sympozium_protocol.participant.serve import Server
 from sympozium_protocol.process import log
 from sympozium_protocol.waiting import Watch
 
+PAUSE: Final = 0.5
+"""Seconds until what could not be read of a run is read again."""
+
 _SAID: Final = "said"
 _DESK: Final = "desk"
 
@@ -37,11 +41,13 @@ class Unfit(Exception):
 @dataclass(frozen=True, slots=True)
 class Served:
     """A run as handlers are given it. ``root``: an ipc directory with those of its files that ``Offered.reads`` names,
-    as far as they were in the stream when the call that is being answered was taken."""
+    as far as they were in the stream when the call that is being answered was taken; ``look`` brings what came since.
+    """
 
     spec: RunSpec
     participant: str
     root: Directory
+    look: Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +129,15 @@ class Kept:
             self._desk = BusDesk(root, self.participant, ledger, progress, done)
 
     async def catch_up(self) -> None:
-        """Read what is new of the run, as far as it is read. Raises Away, FileFault."""
-        if self._offered.reads is None:
-            return
+        """Read what is new of the run, if any is read; while the bus is away it waits. Raises FileFault, Ended."""
+        while self._offered.reads is not None:
+            try:
+                return await self._catch_up()
+            except Away as fault:
+                log("run not read yet", run=self.run, why=str(fault))
+                await asyncio.sleep(PAUSE)
+
+    async def _catch_up(self) -> None:
         async with self._reading, aclosing(self._line.read(self.run, self._mirror.last)) as messages:
             async for message in messages:
                 try:
@@ -138,7 +150,7 @@ class Kept:
         """The loop that answers, with handlers made for this run; made once."""
         async with self._reading:
             if self.server is None:
-                handlers = await self._offered.make(Served(self.spec, self.participant, self._said))
+                handlers = await self._offered.make(Served(self.spec, self.participant, self._said, self.catch_up))
                 offer = Offer(handler for handler in handlers if found.tool(handler.tool.name))
                 watch = Watch(told=True)
                 self.server = Server(self.spec, found, self.desk, offer, self._offered.recover, watch)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from sympozium_protocol.bus import subjects
 from sympozium_protocol.bus.documents import MESSAGE, Record, Records
@@ -17,6 +17,8 @@ from sympozium_protocol.bus.places import reply_path, started_path
 from sympozium_protocol.bus.subjects import RunKey
 from sympozium_protocol.bus.writer import append
 from sympozium_protocol.process import log
+
+T = TypeVar("T")
 
 PAUSE: Final = 0.5
 """Seconds until what the server had no room or no time for is said again."""
@@ -80,9 +82,12 @@ class Lane:
 
     async def _arrived(self, data: bytes) -> bool:
         """Is what follows ``last`` what we said, and only its acknowledgement was lost?"""
+        return await self._waiting(lambda: self._find(data))
+
+    async def _waiting(self, read: Callable[[], Awaitable[T]]) -> T:
         while True:
             try:
-                return await self._find(data)
+                return await read()
             except Away as fault:
                 log("not read yet", call=self.call, why=str(fault))
                 await asyncio.sleep(PAUSE)
@@ -98,7 +103,12 @@ class Lane:
         return False
 
     async def look(self) -> Left:
-        """What others said on it; we go on after that. Raises Away, BadRecord."""
+        """What others said on it; we go on after that. While the bus is away it waits. Raises BadRecord, Ended."""
+        found = await self._waiting(self._look)
+        self.last = found.last
+        return found
+
+    async def _look(self) -> Left:
         gatherer, found = Gatherer(self.run), Left()
         async with aclosing(self._line.read(self.run)) as read:
             async for message in read:
@@ -110,7 +120,6 @@ class Lane:
                     found.started or files.get(started_path(self.participant, self.call)),
                     found.answered or reply_path(self.participant, self.call) in files,
                 )
-        self.last = found.last
         return found
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import secrets
 import time
 from collections.abc import Iterable, Sequence
@@ -20,7 +21,7 @@ from sympozium_protocol.bus.documents import Request, Taken, Turned
 from sympozium_protocol.bus.faults import Away
 from sympozium_protocol.bus.gather import BadRecord
 from sympozium_protocol.bus.kept import Kept, Offered, Served, Unfit
-from sympozium_protocol.bus.lane import Lane
+from sympozium_protocol.bus.lane import Lane, Left
 from sympozium_protocol.bus.line import Line
 from sympozium_protocol.bus.link import Heard, Link, Message
 from sympozium_protocol.bus.progress import ProgressOut
@@ -39,8 +40,9 @@ WORKING_EVERY: Final = 2.0
 IDLE: Final = 600.0
 """Seconds after its last call in which a run is kept."""
 LOOK_EVERY: Final = 30.0
-PAUSE: Final = 0.5
-"""Seconds until what could not be read of a run is read again."""
+FILES: Final = 12
+"""Directories that are open for a run that is kept, at most."""
+OTHER_FILES: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ class _Service:
 
     def __init__(self, on: OnBus, offered: Offered, tools: Sequence[Tool]) -> None:
         self.on = on
+        self.room = min(on.bounds.runs, _files_for(on.bounds.runs))
         self.offered = offered
         self.manifest = Manifest(participant=on.service, tools=tuple(tools)).encode()
         self.line = Line(on.settings, subjects.service_principal(on.service), self._greet)
@@ -227,19 +230,11 @@ class _Service:
 
     async def _lay(self, kept: Kept, request: Request, call: str) -> bool:
         """False where it needs no answer from us."""
-        former = None
-        while True:
-            try:
-                await kept.catch_up()
-                if request.again:
-                    left = await kept.desk.in_hand[call].look()
-                    if left.answered:
-                        return False
-                    former = left.started
-                break
-            except Away as fault:
-                log("run not read yet", run=kept.run, why=str(fault))
-                await asyncio.sleep(PAUSE)
+        await kept.catch_up()
+        left = await kept.desk.in_hand[call].look() if request.again else Left()
+        if left.answered:
+            return False
+        former = left.started
         server = await kept.begin(kept.check(self.on.service))
         if kept.task is None:
             kept.task = self.tasks.create_task(self._serve(kept))
@@ -286,7 +281,7 @@ class _Service:
             self._forget(kept)
 
     def _make_room(self) -> None:
-        if len(self.kept) < self.on.bounds.runs:
+        if len(self.kept) < self.room:
             return
         idle = [kept for kept in self.kept.values() if kept.idle]
         if not idle:
@@ -323,6 +318,16 @@ class _Service:
     def close(self) -> None:
         for kept in self.kept.values():
             kept.close()
+
+
+def _files_for(runs: int) -> int:
+    """How many runs the system lets us keep, of that many: each has some directories open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = runs * FILES + OTHER_FILES
+    if soft < wanted:
+        soft = min(hard, wanted) if hard != resource.RLIM_INFINITY else wanted
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(1, (soft - OTHER_FILES) // FILES)
 
 
 def _read(message: Message) -> tuple[RunKey, str, Request, Verdict]:

@@ -21,6 +21,9 @@ DEFAULT_OUTPUT = 8192
 VERSION = re.compile(r"(-[0-9][0-9.-]*|-latest|@[0-9-]+)?")
 """What follows a model's name where it names a version of the same model."""
 
+ROUNDING = 1e-9
+"""Sums of dollars are not exact."""
+
 BYTES_PER_TOKEN = 3
 """A cautious estimate: real text has nearer to four."""
 
@@ -55,8 +58,8 @@ class Budget:
             self._release(reply.id)
             usage = reply.completion.usage
             self._charge(usage.input_tokens + usage.output_tokens, usage.usd)
-        elif reply.outcome in ("interrupted", "timeout", "cancelled"):
-            self._open.pop(reply.id)  # it stays charged
+        elif reply.outcome in ("interrupted", "timeout", "cancelled", "unavailable"):
+            self._open.pop(reply.id)  # it stays charged; a run's gate may have said the last of these, to pay less
         else:
             self._release(reply.id)
 
@@ -89,6 +92,13 @@ class Budget:
         if cap < 1:
             raise Failed("budget", self._words())
         return cap
+
+    @property
+    def exceeded(self) -> bool:
+        """Is more spent and reserved than the limits allow?"""
+        limits = self.limits
+        dear = bool(limits.usd) and not self.free and self.usd > limits.usd * (1 + ROUNDING)
+        return self.calls > limits.calls or dear or (bool(limits.tokens) and self.tokens > limits.tokens)
 
     def _affordable(self, input_tokens: int) -> int:
         if self.prices is None:

@@ -15,6 +15,7 @@ from sympozium_protocol.bus.kept import Offered, Served
 from sympozium_protocol.bus.places import path_of
 from sympozium_protocol.bus.service import OnBus, serve_on_bus
 from sympozium_protocol.exits import Ended
+from sympozium_protocol.layout import Place
 from sympozium_protocol.messages import ModelSpec, RunSpec
 from sympozium_protocol.participant import Handler
 
@@ -38,10 +39,13 @@ async def serve_elsewhere(on: OnBus, provider: str, base_url: str) -> None:
     await serve_on_bus(on, offered, (COMPLETE,))
 
 
-def reads(participant: str, path: str) -> bool:
+def places(participant: str) -> tuple[Place, ...]:
     """Of a run's files the gateway reads the transcript, and what it said itself."""
-    own = (layout.TRANSCRIPT, layout.started(participant), layout.replies(participant))
-    return path.startswith(tuple(path_of(place, "") for place in own))
+    return (layout.TRANSCRIPT, layout.started(participant), layout.replies(participant))
+
+
+def reads(participant: str, path: str) -> bool:
+    return path.startswith(tuple(path_of(place, "") for place in places(participant)))
 
 
 @dataclass(slots=True)
@@ -78,7 +82,15 @@ class Clients:
         except Ended:
             self._made.clear()
             raise
-        gateway = gateway_of(run.root, run.spec, run.participant, provider, shared=True)
+        for place in places(run.participant):
+            run.root.make(place).close()
+        gateway, books = gateway_of(run.root, run.spec, run.participant, provider)
+
+        async def look() -> None:
+            await run.look()
+            books.look()
+
+        gateway.look = look
         return (Handler(COMPLETE, gateway.complete, starts_itself=True),)
 
     def _client(self, model: ModelSpec) -> asyncio.Future[Provider]:

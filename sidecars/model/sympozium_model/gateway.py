@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from sympozium_model.budget import Budget, estimate
@@ -24,7 +24,7 @@ LONGEST_DELAY = 30.0
 class Gateway:
     """``provider`` waits for the SDK to be loaded, which begins when the program starts.
 
-    ``look``: takes into the budget what other copies of this gateway spent meanwhile.
+    ``look``: takes into the budget what other copies of this gateway spent and reserved; None: there are none.
     """
 
     conversation: Conversation
@@ -32,7 +32,7 @@ class Gateway:
     provider: asyncio.Future[Provider]
     sizes: dict[int, int]
     jitter: Callable[[], float] = random.random
-    look: Callable[[], None] = lambda: None
+    look: Callable[[], Awaitable[None]] | None = None
 
     async def complete(self, call: Call, context: Context) -> Result:
         """Answer one ``complete`` call."""
@@ -40,7 +40,8 @@ class Gateway:
             turns = self.conversation.view(ranges_of(call.arguments))
         except BadConversation as fault:
             return _failure(Failed("invalid_request", str(fault)))
-        self.look()
+        if self.look:
+            await self.look()
         try:
             expected = estimate(sum(self._size(turn) for turn in turns))
             cap = self.budget.cap(_wanted(call, context), expected)
@@ -51,6 +52,12 @@ class Gateway:
         except Lost:
             self.budget.forget(call.id)
             raise
+        if self.look:
+            # another copy may have reserved what is left at the same moment: now each sees the other's
+            await self.look()
+            if self.budget.exceeded:
+                self.budget.settle(call.id, None)
+                return _failure(Failed("budget", "the run's budget is reserved by calls that are still open"))
         return await self._ask(call.id, Request(turns, cap, context.progress), context)
 
     async def _ask(self, call_id: str, request: Request, context: Context) -> Result:

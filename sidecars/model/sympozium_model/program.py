@@ -37,24 +37,18 @@ async def serve_model(settings: Settings) -> None:
     root, spec = open_run(settings)
     async with asyncio.TaskGroup() as tasks:
         provider = tasks.create_task(load(spec.model))
-        gateway = gateway_of(root, spec, settings.participant, provider)
+        gateway, _ = gateway_of(root, spec, settings.participant, provider)
         await serve([Handler(COMPLETE, gateway.complete, starts_itself=True)], settings=settings)
 
 
 def gateway_of(
-    root: Directory, spec: RunSpec, participant: str, provider: asyncio.Future[Provider], *, shared: bool = False
-) -> Gateway:
-    """The gateway of one run, with its account as the files below ``root`` have it.
-
-    ``shared``: other copies serve the run as well, and what they said appears there. Raises Ended (StorageFailed).
-    """
+    root: Directory, spec: RunSpec, participant: str, provider: asyncio.Future[Provider]
+) -> tuple[Gateway, Books]:
+    """The gateway of one run, with its account as the files below ``root`` have it. Raises Ended (StorageFailed)."""
     books = Books.open(root, spec, participant)
     books.look()
     conversation = Conversation.open(root, participant)
-    gateway = Gateway(conversation=conversation, budget=books.budget, provider=provider, sizes={})
-    if shared:
-        gateway.look = books.look
-    return gateway
+    return Gateway(conversation=conversation, budget=books.budget, provider=provider, sizes={}), books
 
 
 async def load(model: ModelSpec) -> Provider:
