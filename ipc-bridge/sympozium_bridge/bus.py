@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import islice
 from typing import Final
 
 from sympozium_bridge.gate import Gate
@@ -19,7 +20,7 @@ from sympozium_bridge.journal import Entry
 from sympozium_bridge.progress import Progress
 from sympozium_bridge.standins import StandIns
 from sympozium_protocol.bus import subjects
-from sympozium_protocol.bus.documents import MESSAGE, Record, Records, Status, record_parts
+from sympozium_protocol.bus.documents import CHUNK, MESSAGE, Record, Records, Status
 from sympozium_protocol.bus.faults import Away, NobodyThere, Superseded
 from sympozium_protocol.bus.gather import BadRecord, Found, Gatherer
 from sympozium_protocol.bus.link import Link, Message, connected
@@ -29,11 +30,13 @@ from sympozium_protocol.bus.subjects import Elsewhere, Own, RunKey, Said
 from sympozium_protocol.bus.writer import append
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.failpoints import failpoint
-from sympozium_protocol.files import digest
+from sympozium_protocol.files import BadFile, digest
 from sympozium_protocol.process import log
 
 FIRST_WAIT: Final = 0.1
 LONGEST_WAIT: Final = 2.0
+MOST: Final = 1000
+"""Files of one message."""
 DRAIN_WITHIN: Final = 4.0
 """Seconds at the end for what the stream does not have yet: less than whoever ends the gate waits for it."""
 
@@ -57,7 +60,7 @@ class Bus:
         self._standins = standins
         self._progress = progress
         self._hearing = Hearing(gate)
-        self._gatherer = Gatherer(self._run)
+        self._gatherer = Gatherer(self._run, bodies=False)
         self._read = 0
         """Of the stream, as far as it was read."""
         self._last = 0
@@ -221,19 +224,39 @@ class Bus:
                 await self._news.wait()
 
     async def _publish(self, link: Link) -> None:
-        """The next message: one file in parts, or as many files as fit."""
-        for records, files in _messages(tuple(self._gate.journal.waiting)):
-            data = Records(writer=self._writer, records=records).encode()
-            failpoint("before-publish")
-            try:
-                self._last = await append(link, subjects.records(self._run), data, last=self._last)
-            except Superseded:
-                raise Reposition from None
-            failpoint("published")
+        """The next message: as many files as fit, or one in parts."""
+        first = self._gate.journal.waiting[0]
+        if not first.large and len(first.data) <= CHUNK:
+            files = _together(self._gate.journal.waiting)
+            await self._append(link, [record for entry in files for record in entry.parts()])
             for entry in files:
                 self._gate.journal.stored(entry.path, entry.data)
-            self._gate.wake()
-            self._standins.look()
+        else:
+            await self._publish_large(link, first)
+        self._gate.wake()
+        self._standins.look()
+
+    async def _publish_large(self, link: Link, entry: Entry) -> None:
+        whole = False
+        try:
+            for part in entry.parts():
+                await self._append(link, [part])
+                whole = part.part == part.parts
+        except BadFile as fault:
+            log("file refused", path=fault.path, why=fault.why)
+        if whole:
+            self._gate.journal.stored(entry.path, entry.data)
+        else:
+            self._gate.journal.drop(entry.path)
+
+    async def _append(self, link: Link, records: Sequence[Record]) -> None:
+        data = Records(writer=self._writer, records=tuple(records)).encode()
+        failpoint("before-publish")
+        try:
+            self._last = await append(link, subjects.records(self._run), data, last=self._last)
+        except Superseded:
+            raise Reposition from None
+        failpoint("published")
 
     async def _tell_status(self, link: Link) -> None:
         waiting = self._gate.questions.open
@@ -250,25 +273,16 @@ class Bus:
             self._told = status
 
 
-def _messages(waiting: Sequence[Entry]) -> Iterator[tuple[tuple[Record, ...], tuple[Entry, ...]]]:
-    """What to send of what waits: (records, files that are whole with them), message by message."""
-    first = waiting[0]
-    parts = list(record_parts(first.path, first.data))
-    if len(parts) > 1:
-        for part in parts:
-            yield (part,), (first,) if part.part == part.parts else ()
-        return
-    records: list[Record] = []
-    files: list[Entry] = []
+def _together(waiting: Iterable[Entry]) -> list[Entry]:
+    """As many of the first as one message holds."""
+    found: list[Entry] = []
     size = 0
-    for entry in waiting:
+    for entry in islice(waiting, MOST):
         size += len(entry.data)
-        parts = list(record_parts(entry.path, entry.data)) if size <= MESSAGE or not records else []
-        if len(parts) != 1:
+        if entry.large or len(entry.data) > CHUNK or (found and size > MESSAGE):
             break
-        records += parts
-        files.append(entry)
-    yield tuple(records), tuple(files)
+        found.append(entry)
+    return found
 
 
 def _first(faults: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from sympozium_protocol.bus.places import LAST, rank
+from sympozium_protocol.bus.documents import Record, record_parts
+from sympozium_protocol.bus.places import LAST, is_body, rank
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.files import digest
 
@@ -17,10 +18,14 @@ FULL: Final = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file as the gate read it, or wrote it."""
+    """A file as the gate read it, or wrote it. A large body is not kept in memory: ``parts`` reads it anew."""
 
     path: str
     data: bytes
+    large: Callable[[], Iterator[Record]] | None = None
+
+    def parts(self) -> Iterator[Record]:
+        return self.large() if self.large else record_parts(self.path, self.data)
 
 
 @dataclass(slots=True)
@@ -40,14 +45,20 @@ class Journal:
 
     def add(self, path: str, data: bytes) -> None:
         """Raises Ended (InvalidRun) when the stream has another file under that path."""
-        if not self.published or path in self._digests:
+        self._add(Entry(path, data))
+
+    def add_body(self, path: str, parts: Callable[[], Iterator[Record]]) -> None:
+        """A large one, whose digest has been checked."""
+        self._add(Entry(path, b"", parts))
+
+    def _add(self, entry: Entry) -> None:
+        if not self.published or entry.path in self._digests:
             return
-        found = digest(data)
-        self._digests[path] = found
-        if path in self._stored:
-            return self._compare(path)
-        self.waiting.append(Entry(path, data))
-        self.size += len(data)
+        self._digests[entry.path] = _digest(entry.path, entry.data)
+        if entry.path in self._stored:
+            return self._compare(entry.path)
+        self.waiting.append(entry)
+        self.size += len(entry.data)
         self.added += 1
         self.wake()
 
@@ -56,7 +67,7 @@ class Journal:
         groups: list[list[Entry]] = [[]]
         for entry in self.waiting:
             groups[-1].append(entry)
-            if "/blobs/" not in entry.path:
+            if not is_body(entry.path):
                 groups.append([])
         groups.sort(key=lambda group: rank(group[-1].path) if group else LAST)
         self.waiting = deque(entry for group in groups for entry in group)
@@ -67,17 +78,24 @@ class Journal:
 
     def stored(self, path: str, data: bytes) -> bool:
         """The stream has this file. Is it one of ours? Raises Ended (InvalidRun)."""
-        self._stored[path] = digest(data)
+        self._stored[path] = _digest(path, data)
         if path not in self._digests:
             return False
         if self._digests[path] != self._stored[path]:
             self._take_back(path, data)
+        self._done(path)
+        return True
+
+    def drop(self, path: str) -> None:
+        """It cannot be published: it is not what it was when it was looked at."""
+        self._done(path)
+
+    def _done(self, path: str) -> None:
         for entry in self.waiting:
             if entry.path == path:
                 self.waiting.remove(entry)
                 self.size -= len(entry.data)
                 break
-        return True
 
     def _take_back(self, path: str, data: bytes) -> None:
         if not self.adopt(path, data):
@@ -105,3 +123,7 @@ class Journal:
     @property
     def full(self) -> bool:
         return self.size > FULL
+
+
+def _digest(path: str, data: bytes) -> str:
+    return path.rpartition("/")[2] if is_body(path) else digest(data)

@@ -5,6 +5,7 @@ Each file is read once, and these bytes are what is published, whatever becomes 
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Final
 
 from sympozium_bridge.journal import Journal
 from sympozium_protocol import layout
+from sympozium_protocol.bus.documents import CHUNK, body_parts
 from sympozium_protocol.bus.places import RESULT_PATH, blob_path, path_of, reply_path
 from sympozium_protocol.files import BadFile, Directory
 from sympozium_protocol.ids import id_of
@@ -96,12 +98,25 @@ class Outbox:
         if self._journal.has(path):
             return
         try:
-            data = blobs.get_blob(digest)
+            size = blobs.size(digest)
+            if size is None:
+                return
+            if size > CHUNK:
+                _check(blobs, digest)
+                self._journal.add_body(path, lambda: body_parts(path, size, blobs.pieces(digest, CHUNK)))
+            elif (data := blobs.get_blob(digest)) is not None:
+                self._journal.add(path, data)
         except BadFile as fault:
             log("file refused", path=fault.path, why=fault.why)
-            return
-        if data is not None:
-            self._journal.add(path, data)
+
+
+def _check(blobs: Directory, digest: str) -> None:
+    """Raises BadFile when the body is something else. In pieces: it may be larger than this program should be."""
+    found = hashlib.sha256()
+    for piece in blobs.pieces(digest, CHUNK):
+        found.update(piece)
+    if found.hexdigest() != digest:
+        raise BadFile(blobs.at(digest), "is not what its name says")
 
 
 def _replies(root: Directory, name: str) -> _Replies:

@@ -12,6 +12,7 @@ import errno
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
 from typing import Final, Self
 
 from sympozium_protocol import ids
@@ -166,7 +167,34 @@ class Directory:
         finally:
             os.close(fd)
 
-    def _read_open(self, fd: int, name: str, limit: int) -> bytes:
+    def pieces(self, name: str, size: int, limit: int = MAX_BLOB) -> Iterator[bytes]:
+        """One complete file in pieces of ``size`` bytes, for one that should not be in memory whole; none if it is
+        not there. Raises as ``read``."""
+        try:
+            fd = os.open(name, _READ, dir_fd=self.fd)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise read_fault(self.at(name), error) from None
+        try:
+            self._check_open(fd, name, limit)
+            while piece := os.read(fd, size):
+                yield piece
+        except OSError as error:
+            raise CannotRead(self.at(name), _why(error)) from None
+        finally:
+            os.close(fd)
+
+    def size(self, name: str) -> int | None:
+        """Bytes of one complete file; None when it is not there. Raises CannotRead."""
+        try:
+            return os.stat(name, dir_fd=self.fd, follow_symlinks=False).st_size
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise CannotRead(self.at(name), _why(error)) from None
+
+    def _check_open(self, fd: int, name: str, limit: int) -> os.stat_result:
         facts = os.fstat(fd)
         if not stat.S_ISREG(facts.st_mode):
             raise BadFile(self.at(name), f"is {_file_type(facts.st_mode)}, not a regular file")
@@ -174,6 +202,10 @@ class Directory:
             raise BadFile(self.at(name), f"has {facts.st_size} bytes; at most {limit} are read")
         if facts.st_size == 0:
             raise BadFile(self.at(name), "is empty")
+        return facts
+
+    def _read_open(self, fd: int, name: str, limit: int) -> bytes:
+        facts = self._check_open(fd, name, limit)
         data = os.read(fd, facts.st_size + 1)
         while len(data) < facts.st_size:
             more = os.read(fd, facts.st_size + 1 - len(data))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -265,3 +266,41 @@ def test_what_a_participant_shows_while_it_works_is_heard_by_who_follows(
             return bytes(message.data)
 
         assert outside.do(follow) == b"half of it"
+
+
+def test_a_body_larger_than_the_gate_should_be_costs_it_no_memory(pod: Callable[..., Pod], outside: Outside) -> None:
+    body = os.urandom(1 << 20) * 64
+    with pod() as run:
+        one_step(run, 1)
+        assert run.gate is not None
+        before = resident(run.gate.pid)
+        run.message()
+        data = run.call("2-1")
+        run.verdict("2-1")
+        run.put(f"ops/blobs/{digest(body)}", body)
+        part = BlobPart(digest=digest(body), size=len(body))
+        run.put("ops/replies/2-1.json", Reply(id="2-1", digest=digest(data), outcome="ok", content=(part,)).encode())
+        until(lambda: outside.last(run.run) == "ops/replies/2-1.json")
+        assert resident(run.gate.pid) - before < 24
+        found = {one.path: one.data for one in outside.files(run.run)}
+        assert found[f"ops/blobs/{digest(body)}"] == body
+
+
+def test_a_body_that_is_changed_while_it_is_published_blocks_nothing(pod: Callable[..., Pod], outside: Outside) -> None:
+    body = os.urandom(1 << 20) * 8
+    with pod() as run:
+        run.message()
+        data = run.call("1-1")
+        run.verdict("1-1")
+        run.put(f"ops/blobs/{digest(body)}", body)
+        part = BlobPart(digest=digest(body), size=len(body))
+        run.put("ops/replies/1-1.json", Reply(id="1-1", digest=digest(data), outcome="ok", content=(part,)).encode())
+        until(lambda: outside.size(run.run) > 5)
+        os.truncate(run.path / f"ops/blobs/{digest(body)}", 1 << 20)
+        until(lambda: outside.last(run.run) == "ops/replies/1-1.json")
+
+
+def resident(pid: int) -> float:
+    """MiB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024

@@ -115,6 +115,15 @@ class Outside:
         found = [one for message in self.messages(run) for one in gatherer.take(message)]
         return [one for one in found if isinstance(one.at, Own)]
 
+    def last(self, run: RunKey) -> str:
+        """The path with which the run's records end."""
+        asked = f"$JS.API.DIRECT.GET.{subjects.STREAM}.{subjects.records(run)}"
+        return Records.decode(self.do(lambda link: link.request(asked, b""))).records[-1].path
+
+    def size(self, run: RunKey) -> int:
+        """How many messages there are."""
+        return len(self.messages(run))
+
     def say(self, run: RunKey, document: Document, verb: subjects.Verb, person: str = "ann") -> None:
         self.do(lambda link: link.request(subjects.said(run, verb, person), document.encode()))
 

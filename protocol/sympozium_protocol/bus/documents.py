@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
@@ -107,10 +107,14 @@ def record_parts(path: str, data: bytes) -> Iterator[Record]:
     if len(data) <= CHUNK:
         yield _record(path, data)
         return
-    parts = -(-len(data) // CHUNK)
-    for part in range(parts):
-        piece = data[part * CHUNK : (part + 1) * CHUNK]
-        yield Record(path=path, base64=base64.b64encode(piece).decode(), part=part + 1, parts=parts)
+    yield from body_parts(path, len(data), (data[at : at + CHUNK] for at in range(0, len(data), CHUNK)))
+
+
+def body_parts(path: str, size: int, pieces: Iterable[bytes]) -> Iterator[Record]:
+    """A file of ``size`` bytes that comes in pieces of CHUNK, and is never in memory whole."""
+    parts = -(-size // CHUNK)
+    for part, piece in enumerate(pieces, 1):
+        yield Record(path=path, base64=base64.b64encode(piece).decode(), part=part, parts=parts)
 
 
 def _record(path: str, data: bytes) -> Record:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sympozium_protocol.bus import subjects
 from sympozium_protocol.bus.documents import Record, Records
-from sympozium_protocol.bus.places import BadPath, place_of, reply_path, started_path
+from sympozium_protocol.bus.places import BadPath, is_body, place_of, reply_path, started_path
 from sympozium_protocol.bus.reader import Stored
 from sympozium_protocol.bus.subjects import BadSubject, Elsewhere, Own, RunKey
 from sympozium_protocol.files import MAX_BLOB, digest
@@ -29,10 +29,14 @@ class Found:
 
 
 class Gatherer:
-    """Of one run. Messages are given to it in the order of the stream."""
+    """Of one run. Messages are given to it in the order of the stream.
 
-    def __init__(self, run: RunKey) -> None:
+    ``bodies``: are the run's own wanted whole? Otherwise it is only told when one is complete, with no data.
+    """
+
+    def __init__(self, run: RunKey, *, bodies: bool = True) -> None:
         self.run = run
+        self._bodies = bodies
         self._parts: dict[str, list[bytes]] = {}
 
     def take(self, message: Stored) -> Iterator[Found]:
@@ -47,7 +51,10 @@ class Gatherer:
             return
         for record in self._decode(message).records:
             self._check(record, at, message)
-            whole = self._whole(record, message)
+            if not self._bodies and isinstance(at, Own) and is_body(record.path):
+                whole = b"" if record.part == record.parts else None
+            else:
+                whole = self._whole(record, message)
             if whole is not None:
                 yield Found(record.path, whole, message.seq, at)
 
@@ -74,7 +81,7 @@ class Gatherer:
             raise BadRecord(f"message {message.seq} of the stream: {record.path} is no base64") from None
         if record.parts > 1 and data is not None:
             data = self._joined(record, data, message)
-        if data is not None and "/blobs/" in record.path and digest(data) != record.path.rpartition("/")[2]:
+        if data is not None and is_body(record.path) and digest(data) != record.path.rpartition("/")[2]:
             raise BadRecord(f"message {message.seq} of the stream: {record.path} is not what its name says")
         return data
 

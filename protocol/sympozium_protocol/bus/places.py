@@ -44,6 +44,11 @@ def place_of(path: str) -> tuple[Place, str]:
     return tuple(directory), name
 
 
+def is_body(path: str) -> bool:
+    """Is it a blob, whose name is the digest of what it holds?"""
+    return "/blobs/" in path
+
+
 def path_of(place: Place, name: str) -> str:
     return "/".join((*place, name))
 

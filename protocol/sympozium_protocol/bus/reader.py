@@ -21,6 +21,9 @@ from sympozium_protocol.bus.subjects import STREAM, RunKey
 from sympozium_protocol.messages.base import InvalidDocument
 
 BATCH: Final = 256
+ROOM: Final = 4 << 20
+"""Bytes of one batch: a server hangs up on who asks for more than he takes."""
+_FULL: Final = frozenset({"message size exceeds maxbytes", "batch completed"})
 BEAT: Final = 5.0
 """Seconds after which the server says that it has nothing; twice that in silence is a reader that is gone."""
 
@@ -120,7 +123,12 @@ class Reader:
         if batch <= 0:
             return
         self._wanted += batch
-        value = {"batch": batch, "expires": int(2 * BEAT * 1e9), "idle_heartbeat": int(BEAT * 1e9)}
+        value = {
+            "batch": batch,
+            "max_bytes": ROOM,
+            "expires": int(2 * BEAT * 1e9),
+            "idle_heartbeat": int(BEAT * 1e9),
+        }
         subject = subjects.next_message(self._name)
         await self._link.publish(subject, json.dumps(value).encode(), reply=self._inbox)
 
@@ -137,15 +145,16 @@ class Reader:
     async def _heard(self, message: Msg) -> None:
         self._news.set()
         status = message.headers.get("Status") if message.headers else None
+        description = (message.headers or {}).get("Description", "")
         if status is None:
             self._wanted = max(0, self._wanted - 1)
             self._ready.append(stored(message))
         elif status == "100":
             return
-        elif status == "408":
+        elif status == "408" or (status == "409" and description.lower() in _FULL):
             self._wanted = 0
         else:
-            self._broken = f"the reader ended: {status} {(message.headers or {}).get('Description', '')}"
+            self._broken = f"the reader ended: {status} {description}"
 
 
 async def open_reader(link: Link, run: RunKey, after: int = 0, *, onward: bool = True, batch: int = BATCH) -> Reader:
