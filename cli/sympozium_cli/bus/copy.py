@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -127,9 +128,24 @@ class Copy:
 
 
 @contextlib.contextmanager
+def _going() -> Iterator[None]:
+    """Whoever is told to end meanwhile tidies up first."""
+
+    def leave(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
 def copied(bus: Bus, run: RunKey) -> Iterator[Copy]:
     """A copy that has what the stream has now; it goes with the ``with``. Raises Ended."""
-    with tempfile.TemporaryDirectory(prefix="sympozium-") as path, open_root(Path(path)) as ipc:
+    with _going(), tempfile.TemporaryDirectory(prefix="sympozium-") as path, open_root(Path(path)) as ipc:
         copy = Copy(bus, run, ipc)
         at_once(copy.read())
         assert copy.spec

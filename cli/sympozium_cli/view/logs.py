@@ -46,27 +46,28 @@ class _Following:
             Presenter(self._terminal, whole=True),
             Elsewhere(self._terminal, self._source.command),
         )
-        live.recount()
-        if await self._to_the_end(live):
+        with _until_signal(self._enough.set):
+            live.recount()
+            ended = await self._to_the_end(live)
+        if ended:
             show_end(self._source, spec.run, self._terminal)
 
     async def _to_the_end(self, live: Live) -> bool:
         """False: stopped before it."""
-        with _until_signal(self._enough.set):
-            end = asyncio.ensure_future(self._source.until_end(_tell, self._terminal.interactive))
-            view = asyncio.create_task(live.follow())
-            enough = asyncio.create_task(self._enough.wait())
-            try:
-                await asyncio.wait([end, view, enough], return_when=asyncio.FIRST_COMPLETED)
-                if view.done():
-                    view.result()
-                if end.done():
-                    end.result()
-                return end.done()
-            finally:
-                live.over()
-                enough.cancel()
-                await asyncio.gather(_cancelled(end), enough, view, return_exceptions=True)
+        end = asyncio.ensure_future(self._source.until_end(_tell, self._terminal.interactive))
+        view = asyncio.create_task(live.follow())
+        enough = asyncio.create_task(self._enough.wait())
+        try:
+            await asyncio.wait([end, view, enough], return_when=asyncio.FIRST_COMPLETED)
+            if view.done():
+                view.result()
+            if end.done():
+                end.result()
+            return end.done()
+        finally:
+            live.over()
+            enough.cancel()
+            await asyncio.gather(_cancelled(end), enough, view, return_exceptions=True)
 
 
 async def _cancelled(task: asyncio.Future[None]) -> None:
