@@ -128,13 +128,17 @@ class StandIn:
         """There is no manifest yet."""
         say_unready(self.own, f"{why} ({self.service})")
 
-    def sign_of_life(self, call_id: str, progress: bytes) -> None:
+    def sign_of_life(self, call_id: str, said: bytes) -> None:
+        """``said``: the digest of the Call. Not everybody who can be heard here has the call."""
         asked = self.open.get(call_id)
-        if asked is None:
-            return
-        asked.heard = time.monotonic()
-        room = PROGRESS - asked.progress
-        if progress and room > 0:
+        if asked is not None and said == digest(asked.call).encode():
+            asked.heard = time.monotonic()
+
+    def show(self, call_id: str, progress: bytes) -> None:
+        """Lossy, and bounded."""
+        asked = self.open.get(call_id)
+        room = PROGRESS - asked.progress if asked else 0
+        if asked and progress and room > 0:
             self._progress.append(call_id, progress[:room])
             asked.progress += len(progress)
 

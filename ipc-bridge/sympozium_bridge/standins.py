@@ -93,7 +93,10 @@ class StandIns:
         parts = message.subject.split(".")
         if len(parts) != 7 or (lane := self._lanes.get(parts[5])) is None:
             return
-        lane.sign_of_life(parts[6], message.data if parts[4] == "progress" else b"")
+        if parts[4] == "working":
+            lane.sign_of_life(parts[6], bytes(message.data))
+        elif parts[4] == "progress":
+            lane.show(parts[6], bytes(message.data))
 
     async def _offer(self, link: Link, lane: StandIn) -> None:
         """The manifest, from whoever answers."""

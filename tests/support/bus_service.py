@@ -103,4 +103,5 @@ class Service:
         self.do(self.link.publish(subjects.progress(heard.run, heard.participant, heard.call.id), data))
 
     def working(self, heard: Heard) -> None:
-        self.do(self.link.publish(subjects.working(heard.run, heard.participant, heard.call.id), b""))
+        said = digest(heard.request.call.encode()).encode()
+        self.do(self.link.publish(subjects.working(heard.run, heard.participant, heard.call.id), said))

@@ -13,7 +13,7 @@ from sympozium_protocol.bus import examples, subjects
 from sympozium_protocol.bus.documents import Open, Opened, Records, Request, Status, Taken, Turned
 from sympozium_protocol.bus.subjects import RunKey
 from sympozium_protocol.bus.writer import EXPECTED
-from sympozium_protocol.messages.base import ID_PATTERN, Document
+from sympozium_protocol.messages.base import DIGEST_PATTERN, ID_PATTERN, Document
 from sympozium_protocol.messages.calls import Manifest
 from sympozium_protocol.messages.console import Answer, Cancel, FollowUp
 
@@ -139,6 +139,8 @@ MESSAGES: Final[Mapping[str, Said]] = {
     "Nothing": Said("No bytes: the subject says it all."),
     "Progress": Said("The next bytes of a call's progress, as the participant wrote them.", content="text/plain",
                      schema={"type": "string"}, examples=("3 of 17 done\n",)),
+    "Working": Said("The SHA-256 of the Call that is being answered.", content="text/plain",
+                    schema={"type": "string", "pattern": DIGEST_PATTERN}, examples=("0" * 64,)),
     "Alive": Said("Which life of the bridge has the run.", content="text/plain",
                   schema={"type": "string", "pattern": "^[0-9a-f]{16}$"}, examples=("0123456789abcdef",)),
     "Next": Said("JetStream's request for the next messages of a reader.", schema=_NEXT,
@@ -178,7 +180,7 @@ CHANNELS: Final[Mapping[str, Channel]] = {
         subjects.withdrawn(_S, _RUN, _P, _C), "The call is no longer wanted; repeated until it is answered", "Nothing"
     ),
     "manifest": _channel(subjects.manifest(_S), "What does the service offer?", "Nothing"),
-    "working": _channel(subjects.working(_RUN, _P, _C), "Every 2 s while a call is being answered", "Nothing"),
+    "working": _channel(subjects.working(_RUN, _P, _C), "Every 2 s while a call is being answered", "Working"),
     "progress": _channel(subjects.progress(_RUN, _P, _C), "Progress of a call; it may be lost", "Progress"),
     "status": _channel(subjects.status(_RUN), "How the run stands", "Status"),
     "present": _channel(subjects.present(_RUN), "Has the run a bridge?", "Nothing"),

@@ -39,10 +39,14 @@ class Lane:
     ``since``: nothing of ours on it can be at this sequence of the stream or before.
     """
 
-    def __init__(self, line: Line, run: RunKey, participant: str, call: str, *, writer: str, since: int) -> None:
+    def __init__(
+        self, line: Line, run: RunKey, participant: str, call: str, *, digest: str, writer: str, since: int
+    ) -> None:
         self.run = run
         self.participant = participant
         self.call = call
+        self.digest = digest
+        """Of the Call's bytes."""
         self.last = 0
         self._line = line
         self._writer = writer

@@ -188,7 +188,7 @@ class _Service:
         try:
             run, participant, request, verdict = _read(message)
             kept = await self._keep(run, participant)
-            fresh = self._accept(kept, request, verdict.id)
+            fresh = self._accept(kept, request, verdict)
         except Unfit as why:
             log("call turned away", subject=message.subject, why=str(why))
             return await self._answer(message, Turned(why=str(why)).encode())
@@ -198,15 +198,22 @@ class _Service:
         if fresh:
             await self._see_to(kept, request, verdict)
 
-    def _accept(self, kept: Kept, request: Request, call: str) -> bool:
+    def _accept(self, kept: Kept, request: Request, verdict: Verdict) -> bool:
         """Is it news? Raises Unfit when there is no room for it."""
+        call = verdict.id
         if call in kept.desk.in_hand:
             return False
         bounds = self.on.bounds
         if self._in_hand() >= bounds.calls or len(kept.desk.in_hand) >= bounds.each:
             raise Unfit(f"{self.on.service} has as many calls in hand as it can; try again later")
         kept.desk.in_hand[call] = Lane(
-            self.line, kept.run, kept.participant, call, writer=self.writer, since=0 if request.again else request.upto
+            self.line,
+            kept.run,
+            kept.participant,
+            call,
+            digest=verdict.digest,
+            writer=self.writer,
+            since=0 if request.again else request.upto,
         )
         kept.used = time.monotonic()
         return True
@@ -307,10 +314,11 @@ class _Service:
             link = self.line.now
             if link is None:
                 continue
-            calls = [(kept, call) for kept in self.kept.values() for call in kept.desk.in_hand]
+            lanes = [lane for kept in self.kept.values() for lane in kept.desk.in_hand.values()]
             with contextlib.suppress(Away):
-                for kept, call in calls:
-                    await link.publish(subjects.working(kept.run, kept.participant, call), b"")
+                for lane in lanes:
+                    subject = subjects.working(lane.run, lane.participant, lane.call)
+                    await link.publish(subject, lane.digest.encode())
 
     def _in_hand(self) -> int:
         return sum(len(kept.desk.in_hand) for kept in self.kept.values())

@@ -106,7 +106,7 @@ def progress(run: RunKey, participant: str, call: str) -> str:
 
 
 def working(run: RunKey, participant: str, call: str) -> str:
-    """A sign of life of whoever works on a call elsewhere."""
+    """A sign of life of whoever works on a call elsewhere: the digest of the Call, which not everybody can know."""
     return f"sympozium.live.{run}.working.{token(participant)}.{token(call)}"
 
 
