@@ -21,8 +21,6 @@ from tests.support.nats import NatsServer
 
 WITHIN = 120.0
 """Seconds; only what hangs takes so long."""
-FLOOR = RunKey("default", "floor")
-"""A run that nobody has: what is published to it shows what the server takes for that alone."""
 
 
 @asynccontextmanager
@@ -54,7 +52,10 @@ def pod_of(path: Path, run: str, url: str) -> Pod:
 async def ready(pod: Pod) -> None:
     """Until its gate is on the bus, or where there is none, until it lives."""
     with_bus = bool(pod.env["SYMPOZIUM_BUS"])
-    await holds(lambda: "bus reached" in pod.said() if with_bus else pod.has("bridge/alive"), f"{pod.path}: not ready")
+    try:
+        await holds(lambda: "bus reached" in pod.said() if with_bus else pod.has("bridge/alive"), "a gate is not ready")
+    except SystemExit as why:
+        raise SystemExit(f"{why}: {pod.said()}") from None
 
 
 async def holds(condition: Callable[[], bool], what: str, every: float = 0.01) -> None:

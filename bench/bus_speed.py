@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from bench.bus_pod import FLOOR, all_of, begin, linked, next_of, pod_of, ready, server_with_stream
+from bench.bus_pod import all_of, begin, linked, next_of, pod_of, ready, server_with_stream
 from bench.report import Row, p50, p99
 from sympozium_protocol import layout
 from sympozium_protocol.bus import subjects
 from sympozium_protocol.bus.gather import Gatherer
 from sympozium_protocol.bus.link import Link
 from sympozium_protocol.bus.reader import Reader, Stored, open_reader
+from sympozium_protocol.bus.subjects import RunKey
 from sympozium_protocol.bus.writer import append
 from sympozium_protocol.waiting import Watch, until
 from tests.support.bus_pod import Pod
@@ -35,14 +36,15 @@ TEXT = "x" * 400
 class Acknowledged:
     """The floor: publishing the same bytes to a subject of its own, and the server's word that they are on disk."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, run: str) -> None:
         self._link = link
+        self._subject = subjects.records(RunKey("default", run))
         self._last = 0
         self.samples: list[float] = []
 
     async def measure(self, data: bytes) -> None:
         began = time.perf_counter()
-        self._last = await append(self._link, subjects.records(FLOOR), data, last=self._last)
+        self._last = await append(self._link, self._subject, data, last=self._last)
         self.samples.append((time.perf_counter() - began) * 1e3)
 
 
@@ -60,8 +62,11 @@ async def delivery(pod: Pod, reader: Reader, floor: Acknowledged) -> list[float]
     return found
 
 
-async def calls(pods: Sequence[Pod], reader: Reader) -> list[list[float]]:
-    """Milliseconds from a ``write`` call written to its verdict, of each pod by turns. The last is on the bus."""
+async def calls(pods: Sequence[Pod], reader: Reader, floor: Acknowledged) -> list[list[float]]:
+    """Milliseconds from a ``write`` call written to its verdict, of each pod and the floor by turns.
+
+    The last is on the bus. A message of the transcript comes right before each call, as in a run.
+    """
     found: list[list[float]] = [[] for _ in pods]
     watch = Watch()
     verdicts = [pod.root.open(layout.verdicts("ops")) for pod in pods]
@@ -77,7 +82,9 @@ async def calls(pods: Sequence[Pod], reader: Reader) -> list[list[float]]:
             await until(lambda directory=directory, call=call: directory.read(f"{call}.json"), watch)  # type: ignore[misc]
             samples.append((time.perf_counter() - began) * 1e3)
             pod.reply(call, data)
-        await _read_to(reader, Gatherer(pods[-1].run), f"ops/replies/{number + 1}-1.json")
+        _, messages = await _read_to(reader, Gatherer(pods[-1].run), f"ops/replies/{number + 1}-1.json")
+        await asyncio.sleep(PAUSE)
+        await floor.measure(messages[-1].data)
     watch.close()
     return found
 
@@ -145,39 +152,47 @@ async def _received(pod: Pod, reader: Reader, first: int) -> list[Stored]:
 
 async def measure(path: Path) -> list[Row]:
     async with server_with_stream(path) as (server, link):
-        floor = Acknowledged(link)
+        floors = [Acknowledged(link, run) for run in ("floor-1", "floor-2")]
         pods = [pod_of(path, name, url) for name, url in (("alone", ""), ("bus", server.url))]
         after = await begin(link, pods[1])
         with pods[0], pods[1]:
             for pod in pods:
                 await ready(pod)
             reader = await open_reader(link, pods[1].run, after)
-            delivered = await delivery(pods[1], reader, floor)
-            alone, on_bus = await calls(pods, reader)
+            delivered = await delivery(pods[1], reader, floors[0])
+            alone, on_bus = await calls(pods, reader, floors[1])
             at_once = await burst(pods[1], reader)
             away, noticed = await burst_while_away(pods[1], server, (await all_of(link, pods[1].run))[-1].seq)
-    return _rows(floor.samples, delivered, alone, on_bus, at_once, away, noticed)
-
-
-def _rows(
-    acks: list[float],
-    delivered: list[float],
-    alone: list[float],
-    on_bus: list[float],
-    at_once: Burst,
-    away: Burst,
-    noticed: float,
-) -> list[Row]:
-    ack, n = p50(acks), BURST
+    acks = [floor.samples for floor in floors]
     return [
-        Row("bus: the server's acknowledgement, p50", ack, "ms"),
+        *_delivery_rows(acks[0], delivered),
+        *_call_rows(acks[1], alone, on_bus),
+        *_burst_rows(at_once, away, noticed),
+    ]
+
+
+def _delivery_rows(acks: list[float], delivered: list[float]) -> list[Row]:
+    ack = p50(acks)
+    return [
         Row("bus: file written to received by a subscriber, p50", p50(delivered), "ms", ack + 2.0, ack),
         Row("bus: file written to received by a subscriber, p99", p99(delivered), "ms", 10.0, p99(acks)),
-        Row("bus: a write call to its verdict, p50", p50(on_bus), "ms", p50(alone) + 2 * ack, p50(alone)),
+    ]
+
+
+def _call_rows(acks: list[float], alone: list[float], on_bus: list[float]) -> list[Row]:
+    ack, without = p50(acks), p50(alone)
+    return [
+        Row("bus: a write call to its verdict, p50", p50(on_bus), "ms", without + 2 * ack, without),
         Row("bus: a write call to its verdict, p99", p99(on_bus), "ms", None, p99(alone)),
-        Row(f"bus: {n} files in one burst, written to received", at_once.took, "s", 1.0, at_once.written),
+        Row("  an acknowledgement meanwhile, p50", ack, "ms"),
+    ]
+
+
+def _burst_rows(at_once: Burst, away: Burst, noticed: float) -> list[Row]:
+    return [
+        Row(f"bus: {BURST} files in one burst, written to received", at_once.took, "s", 1.0, at_once.written),
         Row("  in so many messages", at_once.messages, ""),
-        Row(f"bus: {n} files written while the server was away", away.took, "s", 1.0, away.written),
+        Row(f"bus: {BURST} files written while the server was away", away.took, "s", 1.0, away.written),
         Row("  in so many messages", away.messages, ""),
         Row("  from the server's return to all of them received", noticed, "s"),
     ]
