@@ -52,17 +52,24 @@ def pod_of(path: Path, run: str, url: str) -> Pod:
 async def ready(pod: Pod) -> None:
     """Until its gate is on the bus, or where there is none, until it lives."""
     with_bus = bool(pod.env["SYMPOZIUM_BUS"])
+
+    def is_there() -> bool:
+        if pod.gate is None or pod.gate.poll() is not None:
+            raise SystemExit(f"a gate ended: {pod.said()}")
+        return "bus reached" in pod.said() if with_bus else pod.has("bridge/alive")
+
     try:
-        await holds(lambda: "bus reached" in pod.said() if with_bus else pod.has("bridge/alive"), "a gate is not ready")
-    except SystemExit as why:
+        await holds(is_there, "a gate is not ready")
+    except TimeoutError as why:
         raise SystemExit(f"{why}: {pod.said()}") from None
 
 
 async def holds(condition: Callable[[], bool], what: str, every: float = 0.01) -> None:
+    """Raises TimeoutError."""
     ends = time.monotonic() + WITHIN
     while not condition():
         if time.monotonic() > ends:
-            raise SystemExit(what)
+            raise TimeoutError(what)
         await asyncio.sleep(every)
 
 
