@@ -148,11 +148,13 @@ def resume_command(
     """Go on with a run whose programs have gone. Nothing that writes is done twice.
 
     With --bus also where its directory is not, or is empty: what the run is and what came of it is on the bus. What
-    its programs are is not: give the documents and options again that it was started with (-f, --skill, --policy, …).
+    its programs are is not: give the documents and options again that it was started with (-f, --skill, --policy, …);
+    the options from --dir to --tag are for that alone.
     """
     from sympozium_cli.bus.named import bus_of
     from sympozium_cli.podfile import On
-    from sympozium_cli.resuming import Asked, bus_for_resume, resume
+    from sympozium_cli.resuming import Asked, resume
+    from sympozium_cli.view.source import bus_unless_here
     from sympozium_controller.flags import Flags
 
     flags = Flags(
@@ -170,7 +172,7 @@ def resume_command(
             approve=approve,
             output=output,
             quiet=quiet,
-            bus=bus_for_resume(bus_of(bus, bus_token, bus_ca, bus_key), run),
+            bus=bus_of(bus, bus_token, bus_ca, bus_key) or bus_unless_here(run, bus_key),
             namespace=namespace,
             directory=directory,
             files=tuple(file or ()),

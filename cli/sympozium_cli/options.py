@@ -105,10 +105,6 @@ ThereUrl = Annotated[
     ),
 ]
 ListedUrl = Annotated[str, typer.Option("--bus", metavar="URL", help="List those of this bus instead.")]
-ThereToken = Annotated[
-    str, typer.Option("--bus-token", metavar="FILE", help="With --bus. The token to come to the bus with.")
-]
-ThereAuthorities = Annotated[
-    str, typer.Option("--bus-ca", metavar="FILE", help="With --bus. Who may vouch for its server (tls).")
-]
+ThereToken = BusToken
+ThereAuthorities = BusAuthorities
 Namespace = Annotated[str, typer.Option(metavar="NAME", help="Of the run, on the bus.")]

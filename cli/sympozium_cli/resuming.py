@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sympozium_cli import podfile
 from sympozium_cli.attend import Wishes, attend
 from sympozium_cli.bus.identity import gate_of, mint_for_gate
-from sympozium_cli.bus.named import Bus, bus_of_environment
+from sympozium_cli.bus.named import Bus
 from sympozium_cli.bus.pod import on_bus, values
 from sympozium_cli.launch.platform import Held, Platform
 from sympozium_cli.launch.prepare import make_places
@@ -221,14 +221,3 @@ def _attend(asked: Asked, run: RunDirectory, lock: int, saved: Saved, spec: RunS
     wishes = Wishes(chosen, asked.output, asked.quiet, saved.bus)
     held = Held(run, found, lock)
     return attend(held, spec, platform, wishes, standard_error(quiet=asked.quiet), resumed=True)
-
-
-def bus_for_resume(said: Bus | None, name: str) -> Bus | None:
-    """The bus of the command line; for a run that is not here, that of the environment. Raises Ended."""
-    if said is not None:
-        return said
-    try:
-        find(name)
-    except Ended:
-        return bus_of_environment()
-    return None

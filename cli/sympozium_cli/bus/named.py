@@ -69,9 +69,10 @@ def bus_of(url: str, token: str = "", authorities: str = "", key: str = "") -> B
     return Bus(checked_url(url), *map(_absolute, (token, authorities, key)))
 
 
-def bus_of_environment() -> Bus | None:
+def bus_of_environment(key: str = "") -> Bus | None:
     """What the environment says; None where it names no bus. Raises Ended."""
-    return bus_of(*(os.environ.get(name, "") for name in (BUS, TOKEN_FILE, CA_FILE)))
+    url, token, authorities = (os.environ.get(name, "") for name in (BUS, TOKEN_FILE, CA_FILE))
+    return bus_of(url, token, authorities, key) if url else None
 
 
 def _absolute(path: str) -> str:

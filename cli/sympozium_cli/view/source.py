@@ -72,12 +72,12 @@ def namespace_option(namespace: str) -> str:
     return f" --namespace {namespace}" if namespace != "default" else ""
 
 
-def bus_unless_here(name: str) -> Bus | None:
-    """The bus of the environment, for a run that this machine does not have."""
+def bus_unless_here(name: str, key: str = "") -> Bus | None:
+    """The bus of the environment, for a run that this machine does not have. ``key``: with which to mint tokens."""
     try:
         find(name)
     except Ended as fault:
-        if fault.reason is Reason.RunNotFound and (found := bus_of_environment()):
+        if fault.reason is Reason.RunNotFound and (found := bus_of_environment(key)):
             return found
     return None
 
