@@ -67,6 +67,7 @@ class Bus:
         """Of the run's own records, the last."""
         self._positioned = False
         self._news = asyncio.Event()
+        self._happened = 0
         self._told: Status | None = None
         gate.journal.wake = self._news.set
         gate.looked = self._looked
@@ -75,6 +76,9 @@ class Bus:
     def _looked(self) -> None:
         self._standins.look()
         self._news.set()
+        if self._gate.journal.added != self._happened:
+            self._happened = self._gate.journal.added
+            self._progress.wake()
 
     async def run(self) -> None:
         """Until cancelled. Raises Ended when the run is another's now, or the bus does not want it."""
