@@ -13,7 +13,7 @@ from sympozium_bridge.places import Places
 from sympozium_protocol import layout
 from sympozium_protocol.files import Directory, digest
 from sympozium_protocol.messages.spec import RunSpec
-from sympozium_protocol.process import Settings, open_run
+from sympozium_protocol.process import Settings, cancelled, open_run
 from sympozium_protocol.waiting import Watch, stay_alive
 
 if TYPE_CHECKING:
@@ -46,17 +46,26 @@ async def _alone(gate: Gate) -> None:
 
 async def _with_bus(root: Directory, spec: RunSpec, gate: Gate) -> None:
     bus, standins = _bus(root, spec, gate)
+    publishing = asyncio.create_task(bus.run())
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(stay_alive(gate.places.own))
             tasks.create_task(standins.stay_alive())
-            tasks.create_task(bus.run())
+            tasks.create_task(_watch_over(publishing))
             await gate.run(Watch())
     except asyncio.CancelledError:
+        await cancelled(publishing)
         gate.last_look()
         await bus.drain()
         gate.durability.finish()
         raise
+    finally:
+        await cancelled(publishing)
+
+
+async def _watch_over(task: asyncio.Future[None]) -> None:
+    """Raises what it raises; ends at once when told to, however long the task takes for that."""
+    await asyncio.shield(task)
 
 
 def _bus(root: Directory, spec: RunSpec, gate: Gate) -> tuple[Bus, StandIns]:

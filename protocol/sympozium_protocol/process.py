@@ -30,6 +30,8 @@ from sympozium_protocol.ledger import OverLimit
 from sympozium_protocol.messages.base import InvalidDocument
 from sympozium_protocol.messages.spec import RunSpec
 
+CANCEL_AGAIN_AFTER = 0.1
+"""Seconds."""
 RUN_EVERY = 0.02
 """Seconds between two looks for run.json."""
 _PR_SET_PDEATHSIG = 1
@@ -171,6 +173,14 @@ async def _until_signal(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     await main()
+
+
+async def cancelled(task: asyncio.Future[Any]) -> None:
+    """Cancel it until it has ended: asyncio.wait_for of Python 3.11 forgets a cancellation that comes as its own wait
+    ends, and libraries use it. What it raised is left in it."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=CANCEL_AGAIN_AFTER)
 
 
 def end_within(seconds: float) -> None:

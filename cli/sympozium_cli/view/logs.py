@@ -16,7 +16,7 @@ from sympozium_cli.view.present import Presenter
 from sympozium_cli.view.records import show_end, show_head, show_text
 from sympozium_cli.view.source import Source, opened
 from sympozium_cli.view.wait import Elsewhere
-from sympozium_protocol.process import read_run
+from sympozium_protocol.process import cancelled, read_run
 
 
 def logs(name: str, bus: Bus | None, namespace: str, *, follow: bool) -> None:
@@ -67,14 +67,7 @@ class _Following:
         finally:
             live.over()
             enough.cancel()
-            await asyncio.gather(_cancelled(end), enough, view, return_exceptions=True)
-
-
-async def _cancelled(task: asyncio.Future[None]) -> None:
-    """Cancel until it is: asyncio.wait_for of Python 3.11 forgets a cancellation that comes as its own wait ends."""
-    while not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=0.1)
+            await asyncio.gather(cancelled(end), enough, view, return_exceptions=True)
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.messages.calls import Tool
 from sympozium_protocol.participant.context import Handler, Offer, Recover
 from sympozium_protocol.participant.serve import END_AT_LATEST
-from sympozium_protocol.process import end_within
+from sympozium_protocol.process import cancelled, end_within
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,5 @@ async def _wind_up(service: Answering, grace: float) -> None:
 
 
 async def _end(service: Answering, serving: asyncio.Future[None]) -> None:
-    serving.cancel()
-    await asyncio.wait([serving])
+    await cancelled(serving)
     service.close()
