@@ -53,6 +53,7 @@ async def _serve(options: argparse.Namespace) -> None:
             stream=StreamLimits(age=options.age, size=options.size, replicas=options.replicas),
             connections=options.connections,
             ready=options.ready,
+            ended_grace=options.ended_grace,
         )
     )
 

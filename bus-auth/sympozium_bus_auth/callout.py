@@ -60,21 +60,25 @@ async def judge(question: Question, verifier: Verifier) -> tuple[Verified, Permi
         raise Refused(str(error)) from None
 
 
-def admit(question: Question, verified: Verified, may: Permissions, issuer: KeyPair) -> bytes:
-    """The server's answer: this connection is that user."""
+def admit(question: Question, verified: Verified, may: Permissions, issuer: KeyPair, now: float) -> bytes:
+    """The server's answer: this connection is that user, for a while."""
     user = {
         "sub": question.user,
         "aud": may.account,
         "name": verified.identity.principal,
-        "exp": verified.expires,
+        "exp": min(verified.expires, int(now) + ASKED_AGAIN),
         "nats": {"type": "user", "version": 2, **_limits(may)},
     }
-    return _answer(question, {"jwt": sign(user, issuer, now=time.time())}, issuer)
+    return _answer(question, {"jwt": sign(user, issuer, now=now)}, issuer)
 
 
 def refuse(question: Question, issuer: KeyPair) -> bytes:
     """The server's answer: no. Why is not for whoever asked."""
     return _answer(question, {"error": "not admitted"}, issuer)
+
+
+ASKED_AGAIN: Final = 3600
+"""Seconds after which the server ends a connection, which then comes anew: by then its run may have ended."""
 
 
 def _limits(may: Permissions) -> dict[str, Any]:

@@ -52,6 +52,13 @@ def _serve(parser: argparse.ArgumentParser) -> None:
     option("--age", type=duration, default=30 * 86400.0, metavar="TIME", help="keep messages so long (default 30d)")
     option("--size", type=size, default=10 << 30, metavar="BYTES", help="of the stream (default 10GiB); 0: no limit")
     option("--replicas", type=int, default=1, choices=(1, 3, 5), help="of the stream (default 1)")
+    option(
+        "--ended-grace",
+        type=duration,
+        default=600.0,
+        metavar="TIME",
+        help="let a run's gate in for so long after the run's result (default 10m)",
+    )
     option("--ready", type=Path, metavar="FILE", help="is there while this program answers, for health checks")
     option(
         "--connections",

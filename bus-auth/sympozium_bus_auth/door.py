@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from typing import Final
 
 from sympozium_bus_auth.callout import Question, admit, judge, read_question, refuse
+from sympozium_bus_auth.ended import ended_since
 from sympozium_bus_auth.jwts import BadJwt
 from sympozium_bus_auth.nkeys import KeyPair
 from sympozium_bus_auth.verifying import Refused, Verifier
 from sympozium_protocol.bus.faults import Away, NobodyThere
 from sympozium_protocol.bus.link import Link, Message, decode_answer
+from sympozium_protocol.bus.subjects import RunKey
+from sympozium_protocol.bus.tokens import RunIdentity
 from sympozium_protocol.process import log
 
 _CONNECTIONS: Final = "$SYS.REQ.SERVER.PING.CONNZ"
 
 
 class Door:
-    """Answers on ``asked`` (account AUTH), and counts connections through ``system`` (account SYS)."""
+    """Answers on ``asked`` (account AUTH), counts connections through ``system`` (account SYS), and reads through
+    ``keeper`` (account BUS) whether a run has ended, which it may have for ``grace`` seconds."""
 
-    def __init__(self, asked: Link, system: Link, verifier: Verifier, issuer: KeyPair, at_most: int) -> None:
+    def __init__(
+        self, asked: Link, system: Link, keeper: Link, verifier: Verifier, issuer: KeyPair, at_most: int, grace: float
+    ) -> None:
         self._asked = asked
         self._system = system
+        self._keeper = keeper
+        self._grace = grace
         self._verifier = verifier
         self._issuer = issuer
         self._at_most = at_most
@@ -46,13 +55,21 @@ class Door:
     async def _judged(self, question: Question) -> bytes:
         verified, may = await judge(question, self._verifier)
         principal = verified.identity.principal
+        if isinstance(verified.identity, RunIdentity):
+            await self._check_going_on(verified.identity)
         if self._admitted[principal] >= self._at_most:
             self._admitted[principal] = await self._connections(principal)
         if self._admitted[principal] >= self._at_most:
             raise Refused(f"{principal} has {self._admitted[principal]} connections")
         self._admitted[principal] += 1
         log("bus-auth", admitted=principal, host=question.host)
-        return admit(question, verified, may, self._issuer)
+        return admit(question, verified, may, self._issuer, time.time())
+
+    async def _check_going_on(self, run: RunIdentity) -> None:
+        """Raises Refused when it ended a while ago: its gate has had the time to see that all is in the stream."""
+        since = await ended_since(self._keeper, RunKey(run.namespace, run.run))
+        if since is not None and time.time() - since > self._grace:
+            raise Refused(f"{run.principal} has ended")
 
     async def _connections(self, principal: str) -> int:
         asked = json.dumps({"auth": True, "user": principal, "limit": self._at_most}).encode()

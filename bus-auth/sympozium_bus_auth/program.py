@@ -30,7 +30,8 @@ _AGAIN: Final = (0.2, 0.5, 1.0, 2.0)
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """``connections``: that one principal may have at a time. ``ready``: a file that is there while all is answered."""
+    """``connections``: that one principal may have at a time. ``ready``: a file that is there while all is answered.
+    ``ended_grace``: seconds after a run's result in which its gate is still let in."""
 
     bus: BusSettings
     keys: Keys
@@ -38,6 +39,7 @@ class Service:
     stream: StreamLimits
     connections: int = 16
     ready: Path | None = None
+    ended_grace: float = 600.0
 
 
 async def serve(service: Service) -> None:
@@ -82,7 +84,9 @@ async def _ready(service: Service) -> AsyncIterator[asyncio.Event]:
         await make_stream(keeper, service.stream)
         await keeper.subscribe(READERS, partial(readers.answer, keeper), queue=NAME)
         await keeper.settled()
-        door = Door(asked, system, service.verifier, service.keys.issuer, service.connections)
+        door = Door(
+            asked, system, keeper, service.verifier, service.keys.issuer, service.connections, service.ended_grace
+        )
         await asked.subscribe(SUBJECT, door.answer, queue=NAME)
         await asked.settled()
         yield lost

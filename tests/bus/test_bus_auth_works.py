@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sympozium_protocol.bus import subjects
-from sympozium_protocol.bus.documents import Status, Taken
+from sympozium_protocol.bus.documents import Records, Status, Taken, record_parts
 from sympozium_protocol.bus.faults import Away, NobodyThere, Superseded
 from sympozium_protocol.bus.link import Link, Message
 from sympozium_protocol.bus.reader import open_reader
@@ -175,6 +175,26 @@ async def test_a_connection_ends_with_its_token(bus: GuardedBus, run: RunIdentit
     async with asyncio.timeout(30):
         await ended.wait()
     assert link.lost
+
+
+async def come_for_ever(bus: GuardedBus, run: RunIdentity) -> None:
+    while True:
+        await (await bus.connect(run)).close()
+
+
+async def test_a_run_s_credential_ends_with_the_run(nats_binary: str, tmp_path: Path, run: RunIdentity) -> None:
+    spec, result = ((record_parts(path, b"{}")) for path in ("run/run.json", "agent/result.json"))
+    with guarded_bus(tmp_path, "--ended-grace", "1s") as bus:
+        launcher, bridge = await bus.connect(LAUNCHER), await bus.connect(run)
+        subject = subjects.records(key(run))
+        first = await append(launcher, subject, Records(records=tuple(spec)).encode(), last=0)
+        await append(bridge, subject, Records(records=tuple(result)).encode(), last=first)
+        await bridge.close()
+        async with asyncio.timeout(30):
+            with pytest.raises(Ended) as refused:
+                await come_for_ever(bus, run)
+        assert refused.value.reason is Reason.BusRefused
+        await launcher.close()
 
 
 async def test_the_stream_has_the_limits_that_the_service_was_given(nats_binary: str, tmp_path: Path) -> None:
