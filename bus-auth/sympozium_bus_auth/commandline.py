@@ -39,7 +39,9 @@ def _parser() -> _Parser:
     parser.description = "Says who may publish and subscribe to what on the bus, and makes readers of runs."
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
     _serve(commands.add_parser("serve", help="answer the server's questions", epilog=EPILOG))
-    keys = commands.add_parser("keys", help="make the keys, and print the server's configuration")
+    keys = commands.add_parser(
+        "keys", help="make the keys, or take those that are there, and print the server's configuration"
+    )
     keys.add_argument("folder", type=Path, metavar="DIR", help="made if need be; nothing in it is overwritten")
     _token(commands.add_parser("token", help="mint a token by hand, and print it"))
     return parser

@@ -47,7 +47,10 @@ class Keys:
 
 
 def make(folder: Path) -> Keys:
-    """Make all keys in ``folder``, itself made if need be. Raises Ended (Usage) where one of them is there already."""
+    """Make all keys in ``folder``, itself made if need be; where all are there already, these.
+
+    Raises Ended (Usage) where some of them are.
+    """
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
@@ -60,9 +63,11 @@ def make(folder: Path) -> Keys:
         texts[f"{name}.seed"] = f"{KeyPair.new(kind).text}\n".encode()
     with _writing(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in texts:
-            if (folder / name).exists():
-                raise Ended(Reason.Usage, f"{folder / name}: is there already")
+        there = [name for name in texts if (folder / name).exists()]
+        if len(there) == len(texts):
+            return Keys.read(folder)
+        if there:
+            raise Ended(Reason.Usage, f"{folder / there[0]}: is there already, and others are not")
         for name, text in texts.items():
             _write(folder / name, text)
     return Keys.read(folder)

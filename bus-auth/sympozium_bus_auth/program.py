@@ -6,14 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Final
 
-from sympozium_bus_auth import readers
 from sympozium_bus_auth.callout import SUBJECT
 from sympozium_bus_auth.door import Door
 from sympozium_bus_auth.keys import Keys
+from sympozium_bus_auth.readers import Readers
 from sympozium_bus_auth.verifying import Verifier
 from sympozium_protocol.bus.faults import Away
 from sympozium_protocol.bus.link import Link, Login, connected
@@ -81,8 +80,11 @@ async def _ready(service: Service) -> AsyncIterator[asyncio.Event]:
     lost = asyncio.Event()
     async with AsyncExitStack() as stack:
         system, keeper, asked = [await _come(stack, service, name, lost) for name in ("system", "keeper", "auth")]
+        if not asked.guarded:
+            why = "asks for nobody's token: everybody may do everything; include what `sympozium-bus-auth keys` prints"
+            raise Ended(Reason.BusRefused, f"{service.bus.url}: the server {why}")
         await make_stream(keeper, service.stream)
-        await keeper.subscribe(READERS, partial(readers.answer, keeper), queue=NAME)
+        await keeper.subscribe(READERS, Readers(keeper, service.connections).heard, queue=NAME)
         await keeper.settled()
         door = Door(
             asked, system, keeper, service.verifier, service.keys.issuer, service.connections, service.ended_grace

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from itertools import islice
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from sympozium_bridge.claim import claim_of
 from sympozium_bridge.gate import Gate
 from sympozium_bridge.hearing import Hearing
 from sympozium_bridge.journal import Entry
+from sympozium_bridge.packing import parts_of, together
 from sympozium_bridge.progress import Progress
 from sympozium_bridge.standins import StandIns
 from sympozium_protocol.bus import subjects
-from sympozium_protocol.bus.documents import CHUNK, MESSAGE, Record, Records, Status
+from sympozium_protocol.bus.documents import CHUNK, Record, Records, Status
 from sympozium_protocol.bus.faults import Away, NobodyThere, Superseded
 from sympozium_protocol.bus.gather import BadRecord, Found, Gatherer
 from sympozium_protocol.bus.link import Link, Message, connected
@@ -35,8 +35,6 @@ from sympozium_protocol.process import log
 
 FIRST_WAIT: Final = 0.1
 LONGEST_WAIT: Final = 2.0
-MOST: Final = 1000
-"""Files of one message."""
 DRAIN_WITHIN: Final = 4.0
 """Seconds at the end for what the stream does not have yet: less than whoever ends the gate waits for it."""
 
@@ -49,14 +47,17 @@ class Bus:
     """One life of the gate on the bus."""
 
     def __init__(
-        self, settings: BusSettings, gate: Gate, standins: StandIns, progress: Progress, run_digest: str
+        self, settings: BusSettings, gate: Gate, standins: StandIns, progress: Progress, *, run_digest: str, writer: str
     ) -> None:
-        """``run_digest``: of the RunSpec's bytes."""
+        """``run_digest``: of the RunSpec's bytes. ``writer``: as whom this directory's gate writes."""
         self._settings = settings
         self._gate = gate
         self._run_digest = run_digest
         self._run = RunKey.of(gate.spec)
-        self._writer = secrets.token_hex(8)
+        self._writer = writer
+        self._unexpected = -1
+        """How far the stream had been read when it last expected another message than ours."""
+        self._stuck = 0
         self._standins = standins
         self._progress = progress
         self._hearing = Hearing(gate)
@@ -91,11 +92,21 @@ class Bus:
                 if away != (away := str(fault)):
                     log("bus away", why=away, behind=self._gate.journal.behind)
             except Reposition:
+                self._count_unexpected()
                 wait = FIRST_WAIT
             if time.monotonic() - began > 2 * LONGEST_WAIT:
                 wait, away = FIRST_WAIT, ""
             await asyncio.sleep(wait)
             wait = min(LONGEST_WAIT, wait * 2)
+
+    def _count_unexpected(self) -> None:
+        """Raises Ended (InvalidRun) when the stream expects again and again what it does not show."""
+        self._stuck = self._stuck + 1 if self._unexpected == self._read else 0
+        self._unexpected = self._read
+        if self._stuck == 1:
+            self._last = 0  # what came last may have become too old to be kept
+        elif self._stuck > 1:
+            raise Ended(Reason.InvalidRun, f"{self._run}: the stream expects another message than the last it shows")
 
     async def drain(self) -> None:
         """Publish what is left. Raises Ended (NotDurable) when it does not come to that in time."""
@@ -106,8 +117,7 @@ class Bus:
         try:
             async with asyncio.timeout(DRAIN_WITHIN):
                 while self._gate.journal.behind:
-                    with contextlib.suppress(Reposition):
-                        why = await self._drain_once() or why
+                    why = await self._drain_once() or why
         except TimeoutError:
             left = self._gate.journal.behind
             raise Ended(Reason.NotDurable, f"the stream does not have {left} files of the run: {why}") from None
@@ -119,7 +129,7 @@ class Bus:
                 await self._catch_up(await open_reader(link, self._run, self._read))
                 while self._gate.journal.behind:
                     await self._publish(link)
-        except Away as fault:
+        except (Away, Reposition) as fault:
             await asyncio.sleep(FIRST_WAIT)
             return str(fault)
         return ""
@@ -131,12 +141,15 @@ class Bus:
 
     async def _session(self) -> None:
         async with self._linked() as link:
-            if not self._positioned:
-                await self._alone(link)
+            await self._alone(link)
             await link.subscribe(subjects.present(self._run), self._answer_present(link))
             reader = await open_reader(link, self._run, self._read)
             await self._catch_up(reader)
-            self._positioned = True
+            if not self._positioned:
+                self._positioned = True
+                await self._append(link, [claim_of(self._writer)])
+            self._gate.judging = True
+            self._gate.wake()
             log("bus reached", seq=self._read, behind=self._gate.journal.behind)
             await self._live(link, reader)
 
@@ -184,15 +197,18 @@ class Bus:
         self._read = message.seq
         try:
             _, at = subjects.read(message.subject)
-            if isinstance(at, Said):
-                self._hearing.take(message, at)
-                return
-            found = list(self._gatherer.take(message))
-        except (BadRecord, subjects.BadSubject) as fault:
-            self._hearing.refuse(message, str(fault))
-            return
+        except subjects.BadSubject as fault:
+            return self._hearing.refuse(message, str(fault))
+        if isinstance(at, Said):
+            return self._hearing.take(message, at)
         if isinstance(at, Own):
             self._last = max(self._last, message.seq)
+        try:
+            found = list(self._gatherer.take(message))
+        except BadRecord as fault:
+            if isinstance(at, Own):
+                raise Ended(Reason.InvalidRun, f"{self._run}: {fault}") from None
+            return self._hearing.refuse(message, str(fault))
         for one in found:
             if why := self._found(one, at):
                 self._hearing.refuse(message, why)
@@ -201,6 +217,8 @@ class Bus:
         """Why it cannot be used, if it cannot."""
         if isinstance(at, Elsewhere):
             return self._standins.found(found, at)
+        if self._positioned and found.writer != self._writer:
+            raise Ended(Reason.RunLocked, f"{self._run}: another gate has this run now ({found.path})")
         if not self._gate.journal.stored(found.path, found.data):
             self._unknown(found)
         return ""
@@ -210,11 +228,14 @@ class Bus:
         if found.path == "run/run.json":
             if digest(found.data) != self._run_digest:
                 raise Ended(Reason.InvalidRun, f"{self._run}: the stream has another run of this name")
-        elif self._positioned:
-            raise Ended(Reason.RunLocked, f"{self._run}: another gate writes this run's records ({found.path})")
-        elif not (self._gate.restore(found.path, found.data) or self._standins.restore(found.path, found.data)):
+        elif found.path.startswith("bridge/gates/") or self._gate.holds(found.path, found.data):
+            return
+        elif found.writer != self._writer or not self._restored(found):
             why = "is in the run's stream but not here; resume the run with its bus, which writes it again"
             raise Ended(Reason.InvalidRun, f"{found.path}: {why}")
+
+    def _restored(self, found: Found) -> bool:
+        return self._gate.restore(found.path, found.data) or self._standins.restore(found.path, found.data)
 
     # -- what goes -------------------------------------------------------------------------------------------------
 
@@ -230,28 +251,24 @@ class Bus:
     async def _publish(self, link: Link) -> None:
         """The next message: as many files as fit, or one in parts."""
         first = self._gate.journal.waiting[0]
-        if not first.large and len(first.data) <= CHUNK:
-            files = _together(self._gate.journal.waiting)
-            await self._append(link, [record for entry in files for record in entry.parts()])
+        if first.size > CHUNK:
+            await self._publish_large(link, first)
+        else:
+            files, records = together(self._gate.journal.waiting)
+            await self._append(link, records)
             for entry in files:
                 self._gate.journal.stored(entry.path, entry.data)
-        else:
-            await self._publish_large(link, first)
         self._gate.wake()
         self._standins.look()
 
     async def _publish_large(self, link: Link, entry: Entry) -> None:
-        whole = False
         try:
-            for part in entry.parts():
+            for part in parts_of(entry):
                 await self._append(link, [part])
-                whole = part.part == part.parts
         except BadFile as fault:
             log("file refused", path=fault.path, why=fault.why)
-        if whole:
-            self._gate.journal.stored(entry.path, entry.data)
-        else:
-            self._gate.journal.drop(entry.path)
+            return self._gate.journal.drop(entry.path)
+        self._gate.journal.stored(entry.path, entry.data)
 
     async def _append(self, link: Link, records: Sequence[Record]) -> None:
         data = Records(writer=self._writer, records=tuple(records)).encode()
@@ -259,7 +276,7 @@ class Bus:
         try:
             self._last = await append(link, subjects.records(self._run), data, last=self._last)
         except Superseded:
-            raise Reposition from None
+            raise Reposition("the stream has another last message") from None
         failpoint("published")
 
     async def _tell_status(self, link: Link) -> None:
@@ -275,18 +292,6 @@ class Bus:
         if status != self._told:
             await link.publish(subjects.status(self._run), status.encode())
             self._told = status
-
-
-def _together(waiting: Iterable[Entry]) -> list[Entry]:
-    """As many of the first as one message holds."""
-    found: list[Entry] = []
-    size = 0
-    for entry in islice(waiting, MOST):
-        size += len(entry.data)
-        if entry.large or len(entry.data) > CHUNK or (found and size > MESSAGE):
-            break
-        found.append(entry)
-    return found
 
 
 def _first(faults: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -30,6 +30,9 @@ from sympozium_protocol.policy import Judgement
 from sympozium_protocol.process import log
 from sympozium_protocol.waiting import Pace, Watch
 
+UNKNOWN_FOR = 1.0
+"""Seconds in which nothing is judged while it is not known what the run's stream has."""
+
 BEYOND = 100
 """Calls over the limit that are still answered (denied); what comes after is flooding and not read."""
 
@@ -78,6 +81,9 @@ class Gate:
         """Makes the gate look now."""
         self.looked: Callable[[], None] = lambda: None
         """Called after each look."""
+        self.judging = not journal.published
+        """Not before it is known what a former gate said, or for a while: what only reads need not wait for a bus."""
+        self._unjudged: list[Reading] = []
         self._held: deque[Held] = deque()
         self._bytes: dict[tuple[str, str], bytes] = {}
 
@@ -94,11 +100,13 @@ class Gate:
         pace = Pace(watch)
         self.look(time.time())
         self._order_backlog()
+        ends = time.monotonic() + UNKNOWN_FOR
         while True:
+            self.judging = self.judging or time.monotonic() > ends
             if self.look(time.time()):
                 pace.active()
             self.looked()
-            await pace.wait(self.questions.next_expiry(time.time()))
+            await pace.wait(self.questions.next_expiry(time.time()) if self.judging else UNKNOWN_FOR / 10)
 
     def last_look(self) -> None:
         """What came in the last moment goes to the journal too. Nothing is judged any more."""
@@ -114,7 +122,7 @@ class Gate:
     def look(self, now: float) -> bool:
         """One pass over everything that may have come. Was there anything?"""
         found, published = self._collect(now)
-        readings = [reading for seen in found if (reading := self._read(seen))]
+        readings = self._to_judge([reading for seen in found if (reading := self._read(seen))])
         # asked first: an answer may have come while no gate was there to hear it
         for reading in (r for r in readings if r.judgement.decision == "ask"):
             self.questions.ask(reading, now)
@@ -133,6 +141,14 @@ class Gate:
         if not self.journal.full:
             calls = [seen for lane in self.places.lanes.values() for seen in self._new_calls(lane, now)]
         return calls, self.outbox.collect() if self.outbox else False
+
+    def _to_judge(self, readings: list[Reading]) -> list[Reading]:
+        """Those that have no verdict by now, once it is time."""
+        self._unjudged += readings
+        if not self.judging:
+            return []
+        found, self._unjudged = self._unjudged, []
+        return [one for one in found if not self.places.lanes[one.participant].verdicts.has(f"{one.id}.json")]
 
     def _heard(self) -> Iterator[Answer]:
         while self.heard:
@@ -245,6 +261,17 @@ class Gate:
         if call is not None and Verdict.decode(data).decision == "allow":
             self.allowed(participant, call_id, call, data)
         return True
+
+    def holds(self, path: str, data: bytes) -> bool:
+        """Is it a file of the gate's own, as it is here?"""
+        place, name = place_of(path)
+        if place[:1] != (layout.BRIDGE,):
+            return False
+        kind = {"verdicts": lambda lane: lane.verdicts, "questions": lambda lane: lane.questions}
+        if place == layout.INBOX:
+            return self.places.inbox.read(name) == data
+        lane = self.places.lanes.get(place[2])
+        return lane is not None and kind[place[1]](lane).read(name) == data
 
     def restore(self, path: str, data: bytes) -> bool:
         """The stream has a file of the gate's own that this directory lacks: write it. Is it one?"""

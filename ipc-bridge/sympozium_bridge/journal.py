@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from sympozium_protocol.bus.documents import Record, record_parts
+from sympozium_protocol.bus.documents import CHUNK
 from sympozium_protocol.bus.places import LAST, is_body, rank
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.files import digest
@@ -18,14 +18,18 @@ FULL: Final = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file as the gate read it, or wrote it. A large body is not kept in memory: ``parts`` reads it anew."""
+    """A file as the gate read it, or wrote it. A large body is not kept in memory: ``again`` reads it anew."""
 
     path: str
     data: bytes
-    large: Callable[[], Iterator[Record]] | None = None
+    size: int
+    again: Callable[[], Iterator[bytes]] | None = None
 
-    def parts(self) -> Iterator[Record]:
-        return self.large() if self.large else record_parts(self.path, self.data)
+    def pieces(self) -> Iterator[bytes]:
+        """CHUNK bytes each, the last what is left."""
+        if self.again:
+            return self.again()
+        return (self.data[at : at + CHUNK] for at in range(0, len(self.data), CHUNK))
 
 
 @dataclass(slots=True)
@@ -45,11 +49,11 @@ class Journal:
 
     def add(self, path: str, data: bytes) -> None:
         """Raises Ended (InvalidRun) when the stream has another file under that path."""
-        self._add(Entry(path, data))
+        self._add(Entry(path, data, len(data)))
 
-    def add_body(self, path: str, parts: Callable[[], Iterator[Record]]) -> None:
+    def add_body(self, path: str, size: int, again: Callable[[], Iterator[bytes]]) -> None:
         """A large one, whose digest has been checked."""
-        self._add(Entry(path, b"", parts))
+        self._add(Entry(path, b"", size, again))
 
     def _add(self, entry: Entry) -> None:
         if not self.published or entry.path in self._digests:

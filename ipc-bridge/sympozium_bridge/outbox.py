@@ -14,7 +14,7 @@ from typing import Final
 
 from sympozium_bridge.journal import Journal
 from sympozium_protocol import layout
-from sympozium_protocol.bus.documents import CHUNK, body_parts
+from sympozium_protocol.bus.documents import CHUNK
 from sympozium_protocol.bus.places import RESULT_PATH, blob_path, path_of, reply_path
 from sympozium_protocol.files import BadFile, Directory
 from sympozium_protocol.ids import id_of
@@ -103,7 +103,7 @@ class Outbox:
                 return
             if size > CHUNK:
                 _check(blobs, digest)
-                self._journal.add_body(path, lambda: body_parts(path, size, blobs.pieces(digest, CHUNK)))
+                self._journal.add_body(path, size, lambda: blobs.pieces(digest, CHUNK))
             elif (data := blobs.get_blob(digest)) is not None:
                 self._journal.add(path, data)
         except BadFile as fault:

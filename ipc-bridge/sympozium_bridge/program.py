@@ -6,6 +6,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING
 
+from sympozium_bridge.claim import writer_of
 from sympozium_bridge.gate import Gate
 from sympozium_bridge.journal import Journal
 from sympozium_bridge.outbox import Outbox
@@ -85,4 +86,5 @@ def _bus(root: Directory, spec: RunSpec, gate: Gate) -> tuple[Bus, StandIns]:
     gate.journal.adopt = gate.restore
     with root.open(layout.RUN) as run:
         data = run.read(layout.RUN_FILE) or b""
-    return Bus(settings, gate, standins, Progress(root, spec), digest(data)), standins
+    writer = writer_of(gate.places.own)
+    return Bus(settings, gate, standins, Progress(root, spec), run_digest=digest(data), writer=writer), standins

@@ -89,6 +89,8 @@ class StandIn:
             call = self._calls.read(name)
             if verdict.decision == "allow" and call is not None and digest(call) == verdict.digest:
                 self.begin(call_id, call, data, 0)
+                # a former life may have sent it: whoever has it now decides by what the stream has
+                self.open[call_id].sent = self.open[call_id].taken = True
 
     # -- from the gate ---------------------------------------------------------------------------------------------
 
@@ -151,7 +153,8 @@ class StandIn:
         asked = self.open.get(call_id)
         if asked is None:
             return "" if self._replies.has(f"{call_id}.json") else f"{found.path}: nobody asked for it"
-        asked.taken, asked.heard = True, time.monotonic()
+        asked.sent = asked.taken = True
+        asked.heard = time.monotonic()
         if found.path == reply_path(self.name, call_id):
             return self._take_reply(asked, found)
         return ""

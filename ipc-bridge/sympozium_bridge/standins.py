@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from sympozium_bridge.journal import Journal
-from sympozium_bridge.standin import Asked, StandIn
+from sympozium_bridge.standin import AGAIN_AFTER, Asked, StandIn
 from sympozium_protocol.bus import subjects
 from sympozium_protocol.bus.documents import Request, Taken, Turned
 from sympozium_protocol.bus.faults import Away, NobodyThere
@@ -25,6 +25,8 @@ from sympozium_protocol.process import log
 from sympozium_protocol.waiting import stay_alive
 
 LOOK_EVERY: Final = 1.0
+ROOM: Final = 8192
+"""Bytes of a message that are not its body."""
 
 
 class StandIns:
@@ -106,6 +108,9 @@ class StandIns:
                 lane.offer(data)
             except NobodyThere:
                 lane.say_unready("nobody on the bus answers for it")
+            except Away:
+                if link.lost:
+                    raise
             except InvalidDocument as fault:
                 log("manifest refused", participant=lane.name, why=fault.why)
             if not lane.offered:
@@ -115,7 +120,7 @@ class StandIns:
         """See one call through to its reply."""
         while asked.id in lane.open:
             if lane.is_withdrawn(asked.id):
-                if not asked.sent:
+                if not (asked.sent or asked.taken):
                     lane.answer(asked, "cancelled", "The call was withdrawn before it began.", self._journal)
                     return
                 await link.publish(subjects.withdrawn(lane.service, self._run, lane.name, asked.id), b"")
@@ -133,20 +138,29 @@ class StandIns:
             upto=self.position(),
             again=asked.taken,
         )
-        subject = subjects.call(lane.service, self._run, lane.name)
+        data = request.encode()
+        if len(data) > link.max_payload - ROOM:
+            words = f"The call is too large to be sent elsewhere: {len(data)} bytes with what goes with it."
+            return lane.answer(asked, "unavailable", words, self._journal)
+        doubtful = asked.sent or asked.taken
         try:
-            answer = await link.request(subject, request.encode())
+            answer = await link.request(subjects.call(lane.service, self._run, lane.name), data)
         except NobodyThere:
             return lane.nobody(asked, self._journal)
         except Away:
-            asked.sent = True  # or not: who knows
-            raise
+            asked.sent = asked.taken = True  # or not: who knows
+            asked.next = time.monotonic() + AGAIN_AFTER
+            if link.lost:
+                raise
+            return
         asked.sent = True
         turned = _turned(answer)
-        if turned is not None and not asked.taken:
+        if turned is None:
+            asked.taken, asked.heard = True, time.monotonic()
+        elif doubtful:
+            asked.next = time.monotonic() + AGAIN_AFTER
+        else:
             lane.answer(asked, "unavailable", turned, self._journal)
-            return
-        asked.taken, asked.heard = True, time.monotonic()
 
 
 def _turned(answer: bytes) -> str | None:

@@ -22,6 +22,7 @@ RESULT_FILE: Final = "result.json"
 ALIVE_FILE: Final = "alive"
 UNREADY_FILE: Final = "unready"
 DURABLE_FILE: Final = "durable"
+WRITER_FILE: Final = "writer"
 INBOX: Final = (BRIDGE, "inbox")
 CONSOLE_BOX: Final = (CONSOLE,)
 

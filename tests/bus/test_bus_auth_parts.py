@@ -193,11 +193,12 @@ def test_keys_are_for_their_owner_alone_and_never_overwritten(tmp_path: Path) ->
     files = {file.name: file.read_bytes() for file in (tmp_path / "keys").iterdir()}
     assert len(files) == 6
     assert {stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "keys").iterdir()} == {0o600}
+    assert make(tmp_path / "keys") == made
+    assert {file.name: file.read_bytes() for file in (tmp_path / "keys").iterdir()} == files
+    (tmp_path / "keys/token.pub").unlink()
     with pytest.raises(Ended) as ended:
         make(tmp_path / "keys")
     assert ended.value.reason is Reason.Usage
-    assert {file.name: file.read_bytes() for file in (tmp_path / "keys").iterdir()} == files
-    assert Keys.read(tmp_path / "keys") == made
 
 
 def test_the_configuration_has_public_keys_only(tmp_path: Path) -> None:

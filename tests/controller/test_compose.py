@@ -23,7 +23,7 @@ from sympozium_controller.resolve import resolve
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "compose"
-SERVED = ("09-served", "10-served-in-a-container")
+SERVED = ("09-served", "10-served-in-a-container", "11-on-the-bus")
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("[0-9]*") if path.name not in SERVED)
 IMAGES = Images("registry.example/sympozium", "v1")
 INSIDE = InEngine("default", "laptop")

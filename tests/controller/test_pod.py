@@ -24,7 +24,7 @@ from sympozium_protocol.messages.spec import RunSpec
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
-SERVED = ("09-served", "10-served-in-a-container")
+SERVED = ("09-served", "10-served-in-a-container", "11-on-the-bus")
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("[0-9]*") if path.name not in SERVED)
 ROOTS = Roots(PurePath("/run-directory"), PurePath("/memory-directory"))
 NOW = "2026-01-02T03:04:05.000Z"

@@ -16,7 +16,14 @@ pytestmark = pytest.mark.xdist_group("images")
 every_image = pytest.mark.parametrize("image", IMAGES)
 
 OURS = {
-    project["name"]: project.get("dependencies", [])
+    project["name"]: [
+        *project.get("dependencies", []),
+        *(
+            f'{line} ; extra == "{extra}"'
+            for extra, lines in project.get("optional-dependencies", {}).items()
+            for line in lines
+        ),
+    ]
     for file in [*ROOT.glob("*/pyproject.toml"), *ROOT.glob("sidecars/*/pyproject.toml")]
     if (project := tomllib.loads(file.read_text()).get("project"))
 }
@@ -31,16 +38,20 @@ SHELLS = {"sh", "dash", "bash", "ash", "zsh", "ksh", "busybox"}
 def needed(found: dict[str, list[str]], wanted: list[str]) -> set[str]:
     """The names of what ``wanted`` needs, by our own pyproject.toml and by what is installed; never pip."""
     reached: set[str] = set()
+    seen: set[str] = set()
     todo = [Requirement(line) for line in wanted]
     while todo:
         one = todo.pop()
         name = canonicalize_name(one.name)
         reached.add(name)
+        if (what := f"{name} {sorted(one.extras)}") in seen:
+            continue
+        seen.add(what)
         for extra in ("", *one.extras):
             marks = {"extra": extra, "python_version": "3.13", "python_full_version": "3.13.0"}
             for other in map(Requirement, OURS.get(name, found.get(name, []))):
                 wants = other.marker is None or other.marker.evaluate(marks)
-                if wants and canonicalize_name(other.name) not in reached:
+                if wants:
                     todo.append(other)
     return reached - {"pip"}
 

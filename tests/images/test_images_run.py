@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import sympozium_packs
 
+from sympozium_bus_auth.keys import make as make_keys
 from sympozium_protocol.exits import Reason
 from sympozium_protocol.messages import ModelSpec, ParticipantSpec
 from tests.images.engine import IMAGES, PACKS, ROOT, contents, docker, idle, program, run, tag
@@ -18,6 +19,7 @@ every_image = pytest.mark.parametrize("image", IMAGES)
 
 VERSION = {"kubectl": ["version", "--client"], "helm": ["version", "--short"], "sh": ["-c", "echo sh"]}
 WEB = "web-endpoint"
+KEEPER = "bus-auth"
 SERVED = ROOT / "examples" / "10-served-in-a-container"
 ZOMBIES = """
 import os, pathlib
@@ -86,6 +88,12 @@ def waiting(image: str, ipc: Path) -> tuple[str, ...]:
     """Options with which a program goes on until it is stopped: one of that run, or the server of an example."""
     if image == WEB:
         return ("--volume", f"{SERVED}:/agent:ro", "--env", "SYMPOZIUM_WEB_TOKEN=none-but-ours", "--env", "HOME=/tmp")
+    if image == KEEPER:
+        keys = ipc.with_name("keys")
+        make_keys(keys)
+        for path in (keys, *keys.iterdir()):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        return ("--volume", f"{keys}:/keys:ro", "--env", "SYMPOZIUM_BUS=nats://127.0.0.1:9")
     pack = PACKS.get(image, {}).get("name", "shell")
     packs = Path(sympozium_packs.__file__).parent
     return (
@@ -97,7 +105,8 @@ def waiting(image: str, ipc: Path) -> tuple[str, ...]:
 
 def command(image: str) -> tuple[str, ...]:
     """What such a container is told to run, if not just the image's program."""
-    return ("program", "--file", "/agent/agent.yaml") if image == WEB else ()
+    told = {WEB: ("program", "--file", "/agent/agent.yaml"), KEEPER: ("program", "serve", "--keys", "/keys")}
+    return told.get(image, ())
 
 
 def until_ready(container: str) -> None:

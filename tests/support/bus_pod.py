@@ -113,7 +113,7 @@ class Outside:
         """The run's own files, in the order of the stream."""
         gatherer = Gatherer(run)
         found = [one for message in self.messages(run) for one in gatherer.take(message)]
-        return [one for one in found if isinstance(one.at, Own)]
+        return [one for one in found if isinstance(one.at, Own) and not one.path.startswith("bridge/gates/")]
 
     def last(self, run: RunKey) -> str:
         """The path with which the run's records end."""
@@ -185,12 +185,14 @@ class Pod:
     def __exit__(self, *_: object) -> None:
         if self.gate is not None:
             self.kill()
+        self.root.close()
 
     # -- what an agent and its participants write ------------------------------------------------------------------
 
     def put(self, path: str, data: bytes) -> bytes:
         place, name = place_of(path)
-        self.root.make(place).write(name, data)
+        with self.root.make(place) as directory:
+            directory.write(name, data)
         return data
 
     def message(self, text: str = "hello") -> bytes:

@@ -96,7 +96,9 @@ class Copy:
         try:
             found = self._mirror.take(message)
         except BadRecord as fault:
-            raise Ended(Reason.InvalidRun, f"{self.run.run}: {fault}") from None
+            if message.subject == subjects.records(self.run):
+                raise Ended(Reason.InvalidRun, f"{self.run.run}: {fault}") from None
+            return self._mirror.skip(message)  # a service's: the run's gate has refused it as well
         for path in found:
             participant, _, rest = path.partition("/")
             if rest.startswith("replies/"):

@@ -30,7 +30,7 @@ class Record(Wire):
     text: str | None = None
     base64: str | None = None
     part: int = Field(default=1, ge=1)
-    parts: int = Field(default=1, ge=1)
+    parts: int = Field(default=1, ge=1, le=1 << 14)
 
     @model_validator(mode="after")
     def _one_body(self) -> Self:
@@ -111,7 +111,10 @@ def record_parts(path: str, data: bytes) -> Iterator[Record]:
 
 
 def body_parts(path: str, size: int, pieces: Iterable[bytes]) -> Iterator[Record]:
-    """A file of ``size`` bytes that comes in pieces of CHUNK, and is never in memory whole."""
+    """A file of ``size`` bytes that comes in pieces of CHUNK, and is never in memory whole.
+
+    Raises ValueError when there are more pieces than that.
+    """
     parts = -(-size // CHUNK)
     for part, piece in enumerate(pieces, 1):
         yield Record(path=path, base64=base64.b64encode(piece).decode(), part=part, parts=parts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sympozium_protocol.bus import subjects
 from sympozium_protocol.bus.documents import Record, Records
@@ -20,12 +20,22 @@ class BadRecord(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file of the run as the stream has it. ``at``: where, and by whom."""
+    """A file of the run as the stream has it. ``at``: where, and by whom; ``writer``: which of those who may."""
 
     path: str
     data: bytes
     seq: int
     at: Own | Elsewhere
+    writer: str = ""
+
+
+@dataclass(slots=True)
+class _Unfinished:
+    """What came of a file so far."""
+
+    path: str
+    parts: list[bytes] = field(default_factory=list)
+    size: int = 0
 
 
 class Gatherer:
@@ -37,7 +47,7 @@ class Gatherer:
     def __init__(self, run: RunKey, *, bodies: bool = True) -> None:
         self.run = run
         self._bodies = bodies
-        self._parts: dict[str, list[bytes]] = {}
+        self._unfinished: dict[str, _Unfinished] = {}
 
     def take(self, message: Stored) -> Iterator[Found]:
         """The files that are whole with this message; none of one in which a person speaks. Raises BadRecord."""
@@ -49,14 +59,15 @@ class Gatherer:
             raise BadRecord(f"{message.subject}: is of another run")
         if not isinstance(at, Own | Elsewhere):
             return
-        for record in self._decode(message).records:
+        told = self._decode(message)
+        for record in told.records:
             self._check(record, at, message)
             if not self._bodies and isinstance(at, Own) and is_body(record.path):
                 whole = b"" if record.part == record.parts else None
             else:
                 whole = self._whole(record, message)
             if whole is not None:
-                yield Found(record.path, whole, message.seq, at)
+                yield Found(record.path, whole, message.seq, at, told.writer)
 
     def _decode(self, message: Stored) -> Records:
         try:
@@ -86,13 +97,17 @@ class Gatherer:
         return data
 
     def _joined(self, record: Record, data: bytes, message: Stored) -> bytes | None:
-        """Parts follow each other; one that begins anew replaces what came of it before."""
-        had = self._parts.setdefault(record.path, [])
+        """Parts of one file follow each other, on each subject one file at a time; one that begins anew replaces it."""
         if record.part == 1:
-            had.clear()
-        if len(had) + 1 != record.part or sum(map(len, had)) + len(data) > MAX_BLOB:
+            self._unfinished[message.subject] = _Unfinished(record.path)
+        had = self._unfinished.get(message.subject)
+        fits = had is not None and had.path == record.path and len(had.parts) + 1 == record.part
+        if had is None or not fits or had.size + len(data) > MAX_BLOB:
+            self._unfinished.pop(message.subject, None)
             raise BadRecord(f"message {message.seq} of the stream: {record.path} comes in parts that do not fit")
-        had.append(data)
+        had.parts.append(data)
+        had.size += len(data)
         if record.part < record.parts:
             return None
-        return b"".join(self._parts.pop(record.path))
+        del self._unfinished[message.subject]
+        return b"".join(had.parts)

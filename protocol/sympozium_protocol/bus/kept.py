@@ -144,7 +144,7 @@ class Kept:
                     self._mirror.take(message)
                 except BadRecord as fault:
                     log("message refused", run=self.run, why=str(fault))
-                    self._mirror.last = message.seq
+                    self._mirror.skip(message)
 
     async def begin(self, found: ParticipantSpec) -> Server:
         """The loop that answers, with handlers made for this run; made once."""

@@ -37,9 +37,32 @@ ANSWER_WITHIN: Final = 5.0
 PING_EVERY: Final = 2
 """Seconds; a server that leaves two pings unanswered is away."""
 
+_NO_TLS: Final = "the server offers no TLS"
 _NO_RESPONDERS: Final = "503"
 _PUBLISHED: Final = "permissions violation for publish"
 _REFUSALS: Final = ("authorization violation", "authentication", "permissions violation", "user authentication")
+
+
+class _Client(Client):
+    """One that keeps what it has to say to itself where it was promised TLS and the server offers none."""
+
+    def __init__(self, *, secure: bool) -> None:
+        super().__init__()
+        self._secure = secure
+
+    def _connect_command(self) -> bytes:
+        if self._secure and not self._server_info.get("tls_required"):
+            raise nats.errors.Error(_NO_TLS)
+        return super()._connect_command()
+
+    async def _close(self, status: int, do_cbs: bool = True) -> None:
+        """The library tells nobody of an end at which what it still had to say could not be sent."""
+        try:
+            await super()._close(status, do_cbs)
+        except (OSError, TypeError) as error:
+            log("bus", error=f"{type(error).__name__}: {error}")
+            if do_cbs and self._closed_cb:
+                await self._closed_cb()
 
 
 class Link:
@@ -53,6 +76,8 @@ class Link:
         """The name of the one reader that it may have."""
         self.lost = False
         self.max_payload = client.max_payload
+        self.guarded = bool(client._server_info.get("auth_required"))
+        """Does the server ask who comes?"""
         self._waiting: dict[str, asyncio.Future[Msg]] = {}
         self._subjects: dict[str, str] = {}
         self._inbox = inbox(reader)
@@ -126,6 +151,10 @@ class Link:
         """Say it; whether anybody heard is not known. Raises Away."""
         try:
             await self.client.publish(subject, data, reply, headers=dict(headers) if headers else None)
+        except nats.errors.MaxPayloadError:
+            raise refused(
+                f"a message of {len(data)} bytes is more than the server takes ({self.max_payload})"
+            ) from None
         except (nats.errors.Error, OSError) as error:
             raise Away(str(error)) from None
 
@@ -193,7 +222,7 @@ async def connect(
     ``tell``: is told what goes wrong beside what was asked.
     """
     asyncio.get_running_loop().set_exception_handler(_untended)
-    client, nonce = Client(), secrets.token_hex(8)
+    client, nonce = _Client(secure=settings.secure), secrets.token_hex(8)
     reader = reader_name(principal, nonce)
     # without a word of its own for that: it takes the name from a package that has no wheels
     client._public_nkey = login.user if login else None
@@ -256,8 +285,11 @@ def _fault(settings: BusSettings, error: Exception) -> Exception:
     if isinstance(error, ssl.SSLCertVerificationError):
         return refused(f"{settings.url}: its certificate is not accepted: {error.verify_message.lower()}")
     words = _words(error).removeprefix("nats: ") or "no answer in time"
+    if words == _NO_TLS:
+        return refused(f"{settings.url}: {_NO_TLS}; nothing was said to it")
     if any(refusal in words.lower() for refusal in _REFUSALS):
-        return refused(f"{settings.url}: {words.strip(chr(39)).lower()}")
+        hint = "it does not accept this token" if settings.token_file else "it wants a token"
+        return refused(f"{settings.url}: {hint} ({words.strip(chr(39)).lower()})")
     return Away(f"{settings.url}: {words.lower()}")
 
 

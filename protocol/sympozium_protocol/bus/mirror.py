@@ -43,6 +43,10 @@ class Mirror:
         self.last = message.seq
         return found
 
+    def skip(self, message: Stored) -> None:
+        """Go on after one that could not be taken."""
+        self.last = max(self.last, message.seq)
+
     def _keep(self, found: Found) -> bool:
         if self.spec is None:
             self._begin(found)

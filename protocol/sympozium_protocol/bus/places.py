@@ -21,6 +21,7 @@ _KINDS: Final = (
     rf"bridge/verdicts/{_ID}/{_ID}\.json",
     rf"bridge/questions/{_ID}/{_ID}\.json",
     rf"bridge/inbox/{_NUMBER}\.json",
+    r"bridge/gates/[0-9a-f]{16}",
     rf"(?!(?:run|agent|bridge|console)/){_ID}/started/{_ID}",
     rf"(?!(?:run|agent|bridge|console)/){_ID}/replies/{_ID}\.json",
     rf"(?!(?:run|agent|bridge|console)/){_ID}/blobs/{_DIGEST}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import secrets
 from collections import deque
@@ -21,6 +22,7 @@ from sympozium_protocol.bus.subjects import STREAM, RunKey
 from sympozium_protocol.messages.base import InvalidDocument
 
 BATCH: Final = 256
+_CROWDED: Final = 10026
 ROOM: Final = 4 << 20
 """Bytes of one batch: a server hangs up on who asks for more than he takes."""
 _FULL: Final = frozenset({"message size exceeds maxbytes", "batch completed"})
@@ -70,10 +72,18 @@ async def make_reader(link: Link, run: RunKey, name: str, after: int) -> int:
     except NobodyThere:
         raise refused("this NATS server has no JetStream, or keeps it from us") from None
     if error := found.get("error"):
+        if error.get("err_code") == _CROWDED:
+            raise Away(f"the server has no room for a reader of {run}: {error.get('description', '')}")
         if error.get("err_code") == 10059:
             raise Away(f"there is no stream {STREAM} yet")
         raise refused(f"a reader of {run} cannot be made: {error.get('description', 'no reason was given')}")
     return int(found.get("num_pending", 0))
+
+
+async def delete_reader(link: Link, name: str) -> None:
+    """Nothing when it is gone. Raises Away."""
+    with contextlib.suppress(NobodyThere):
+        await link.request(f"$JS.API.CONSUMER.DELETE.{STREAM}.{name}", b"")
 
 
 class Reader:

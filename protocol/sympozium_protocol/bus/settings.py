@@ -43,6 +43,11 @@ class BusSettings:
         files = {"SYMPOZIUM_BUS_TOKEN_FILE": self.token_file, "SYMPOZIUM_BUS_CA_FILE": self.ca_file}
         return {"SYMPOZIUM_BUS": self.url, **{name: str(path) for name, path in files.items() if path}}
 
+    @property
+    def secure(self) -> bool:
+        """Is TLS promised? Then nothing is said without it."""
+        return urlsplit(self.url).scheme == "tls"
+
     def token(self) -> str | None:
         """Raises Ended (BusRefused) when it cannot be read."""
         if self.token_file is None:
@@ -55,7 +60,7 @@ class BusSettings:
 
     def tls(self) -> ssl.SSLContext | None:
         """Raises Ended (BusRefused) when the authorities cannot be read."""
-        if urlsplit(self.url).scheme != "tls":
+        if not self.secure:
             return None
         try:
             return ssl.create_default_context(cafile=self.ca_file)

@@ -40,7 +40,7 @@ def configuration(limits: StreamLimits) -> dict[str, Any]:
         "num_replicas": limits.replicas,
         "allow_direct": True,
         "deny_delete": True,
-        "duplicate_window": int(120e9),
+        "duplicate_window": int(min(120.0, limits.age or 120.0) * 1e9),
     }
 
 

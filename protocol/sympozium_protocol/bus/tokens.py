@@ -117,5 +117,5 @@ def mint(identity: Identity, key: Path, *, lasts: float) -> str:
         return jwt.encode(claims(identity, expires=time.time() + lasts), key.read_bytes(), algorithm=ALGORITHM)
     except OSError as error:
         raise Ended(Reason.MissingKey, f"{key}: {(error.strerror or '').lower()}") from None
-    except (ValueError, TypeError, jwt.PyJWTError):
+    except (ValueError, TypeError, AttributeError, jwt.PyJWTError):  # of a public key it asks what that cannot do
         raise Ended(Reason.MissingKey, f"{key}: holds no Ed25519 private key in PEM") from None
