@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
+from collections import Counter, deque
 
 from sympozium_protocol.bus import subjects
 from sympozium_protocol.bus.documents import Open, Opened, Turned
@@ -24,7 +24,7 @@ class Readers:
         self._link = link
         self._at_most = at_most
         self._names: dict[str, deque[str]] = {}
-        self._busy: set[str] = set()
+        self._asking: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def heard(self, message: Message) -> None:
@@ -37,8 +37,8 @@ class Readers:
         principal = name.partition("-")[0]
         if not may_answer(message.reply, name):
             log("bus-auth", no_reader="the answer was wanted at a place that is not the asker's", name=name)
-        elif principal not in self._busy:  # who asks again before he has his answer is not heard
-            self._busy.add(principal)
+        elif self._asking[principal] < self._at_most:  # who asks on and on before he has his answers is not heard
+            self._asking[principal] += 1
             task = asyncio.create_task(self._answer(message, run, name, principal))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -52,7 +52,7 @@ class Readers:
             log("bus-auth", no_reader=str(fault), subject=message.subject)
             found = Turned(why=str(fault)).encode()
         finally:
-            self._busy.discard(principal)
+            self._asking[principal] -= 1
         with contextlib.suppress(Away):  # whoever asked asks again
             await self._link.publish(message.reply, found)
 

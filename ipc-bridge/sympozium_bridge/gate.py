@@ -123,6 +123,8 @@ class Gate:
         """One pass over everything that may have come. Was there anything?"""
         found, published = self._collect(now)
         readings = self._to_judge([reading for seen in found if (reading := self._read(seen))])
+        if not self.judging:
+            return published
         # asked first: an answer may have come while no gate was there to hear it
         for reading in (r for r in readings if r.judgement.decision == "ask"):
             self.questions.ask(reading, now)

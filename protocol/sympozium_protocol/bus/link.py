@@ -10,6 +10,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import logging
 import os
 import secrets
 import ssl
@@ -36,6 +37,10 @@ CONNECT_WITHIN: Final = 5.0
 ANSWER_WITHIN: Final = 5.0
 PING_EVERY: Final = 2
 """Seconds; a server that leaves two pings unanswered is away."""
+
+# what it has to say is told to us as well
+logging.getLogger("nats.aio.client").addHandler(logging.NullHandler())
+logging.getLogger("nats.aio.client").propagate = False
 
 _NO_TLS: Final = "the server offers no TLS"
 _NO_RESPONDERS: Final = "503"
