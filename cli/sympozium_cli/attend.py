@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sympozium_cli.bus.named import Bus
 from sympozium_cli.launch.platform import Held, Platform, Starter
-from sympozium_cli.launch.session import Ending, Launch, Session, last_words
+from sympozium_cli.launch.session import BRIDGE, Ending, Launch, Session, last_words
 from sympozium_cli.outcome import Outcome, outcome_of
 from sympozium_cli.person import Mouth, whoami
 from sympozium_cli.rundir import ENDED_FILE, RunDirectory
@@ -186,6 +186,9 @@ def _tell(run: RunDirectory, spec: RunSpec, outcome: Outcome, wishes: Wishes, pr
         terminal.always(terminal.style(f"error: {said}", "red"))
     if outcome.reason is Reason.Timeout and (said := last_words(run.log_of(spec.model.participant))):
         terminal.always(f"what the model gateway said last: {visible(said)}")
+    if outcome.reason is Reason.NotDurable and (said := last_words(run.log_of(BRIDGE))):
+        terminal.always(f"what the gate said last: {visible(said)}")
+        terminal.always(f"go on with: sympozium resume {visible(run.name)}")
     usage = outcome.result.usage if outcome.result else None
     if usage:
         calls = f"{_counted(usage.model_calls, 'model call')}, {_counted(usage.tool_calls, 'tool call')}"

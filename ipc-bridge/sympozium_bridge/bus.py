@@ -90,7 +90,7 @@ class Bus:
                 await self._session()
             except Away as fault:
                 if away != (away := str(fault)):
-                    log("bus away", why=away, behind=self._gate.journal.behind)
+                    log("bus away", message=f"the bus is away: {away}", behind=self._gate.journal.behind)
             except Reposition:
                 self._count_unexpected()
                 wait = FIRST_WAIT
