@@ -160,6 +160,10 @@ class Bus:
                 tasks.create_task(self._publish_all(link))
                 tasks.create_task(self._standins.serve(link))
                 tasks.create_task(self._progress.tell(link))
+        except asyncio.CancelledError:
+            with contextlib.suppress(Away):
+                await self._tell_status(link, leaving=True)
+            raise
         except BaseExceptionGroup as faults:
             raise _first(faults) from None
 
@@ -279,9 +283,10 @@ class Bus:
             raise Reposition("the stream has another last message") from None
         failpoint("published")
 
-    async def _tell_status(self, link: Link) -> None:
+    async def _tell_status(self, link: Link, *, leaving: bool = False) -> None:
         waiting = self._gate.questions.open
-        phase = "Ended" if self._gate.ended else "Waiting" if waiting else "Running"
+        phase = "Suspended" if leaving else "Waiting" if waiting else "Running"
+        phase = "Ended" if self._gate.ended else phase
         status = Status(
             run=self._run.run,
             phase=phase,  # type: ignore[arg-type]

@@ -287,6 +287,18 @@ def test_control_c_ends_following_and_not_the_run(here: Machine, there: Machine,
     assert run.ends() == 0
 
 
+def test_who_follows_is_told_when_nobody_runs_it_any_more(here: Machine, there: Machine, name: str) -> None:
+    run = here.run(name)
+    run.says(ANSWER)
+    follower = there.start("logs", "-f", name, *there.bus)
+    follower.says("asks for approval")
+    run.process.send_signal(signal.SIGTERM)
+    follower.says(f"nobody runs it now; it goes on with: sympozium resume {name}")
+    follower.process.send_signal(signal.SIGINT)
+    assert follower.ends() == 0
+    assert run.ends() == Reason.Suspended
+
+
 def test_nothing_is_left_of_what_readers_copied(here: Machine, there: Machine, name: str, tmp_path: Path) -> None:
     run = here.run(name)
     run.says(ANSWER)

@@ -10,6 +10,7 @@ import contextlib
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from sympozium_cli.bus.connecting import at_once, connection
 from sympozium_cli.bus.named import Bus
 from sympozium_protocol import layout
 from sympozium_protocol.bus import subjects
+from sympozium_protocol.bus.documents import Status
 from sympozium_protocol.bus.faults import Away, Forbidden
 from sympozium_protocol.bus.gather import BadRecord
 from sympozium_protocol.bus.link import Link, Message
@@ -26,6 +28,7 @@ from sympozium_protocol.bus.subjects import RunKey
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.files import MAX_FILE, Directory, FileFault, open_root
 from sympozium_protocol.ids import is_id
+from sympozium_protocol.messages.base import InvalidDocument
 from sympozium_protocol.messages.spec import RunSpec
 
 AGAIN: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
@@ -73,6 +76,7 @@ class Copy:
                     if attempt:
                         tell("the bus is back")
                         attempt = 0
+                    await link.subscribe(subjects.status(self.run), partial(self._status, tell))
                     await self._follow(link, reader, progress)
             except Forbidden:
                 raise Ended(Reason.BusRefused, "the token does not allow this for this run any more") from None
@@ -103,6 +107,15 @@ class Copy:
             participant, _, rest = path.partition("/")
             if rest.startswith("replies/"):
                 self._answered(participant, rest.removeprefix("replies/").removesuffix(".json"))
+
+    async def _status(self, tell: Callable[[str], None], message: Message) -> None:
+        """Its gate has gone: nothing more comes until somebody resumes it."""
+        try:
+            found = Status.decode(bytes(message.data))
+        except InvalidDocument:
+            return
+        if message.subject == subjects.status(self.run) and found.phase == "Suspended":
+            tell(f"nobody runs it now; it goes on with: sympozium resume {self.run.run}")
 
     async def _heard(self, message: Message) -> None:
         """Progress goes where a participant of this machine leaves it; what is no progress is passed over.

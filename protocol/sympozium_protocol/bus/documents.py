@@ -96,7 +96,7 @@ class Status(Document):
 
     kind: Literal["Status"] = "Status"
     run: Id
-    phase: Literal["Running", "Waiting", "Ended"]
+    phase: Literal["Running", "Waiting", "Suspended", "Ended"]
     waiting: tuple[str, ...] = Field(default=(), description="participant/call of each open question")
     refused: Count = Field(default=0, description="messages from outside that could not be used")
     digest: Digest | None = Field(default=None, description="of the RunSpec")
