@@ -16,6 +16,7 @@ import secrets
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 import nats.errors
@@ -48,12 +49,17 @@ _PUBLISHED: Final = "permissions violation for publish"
 _REFUSALS: Final = ("authorization violation", "authentication", "permissions violation", "user authentication")
 
 
+class Untended(Exception):
+    """Something that the library left behind."""
+
+
 class _Client(Client):
     """One that keeps what it has to say to itself where it was promised TLS and the server offers none."""
 
-    def __init__(self, *, secure: bool) -> None:
+    def __init__(self, *, secure: bool, tell: Callable[[Exception], None]) -> None:
         super().__init__()
         self._secure = secure
+        self._tell = tell
 
     def _connect_command(self) -> bytes:
         if self._secure and not self._server_info.get("tls_required"):
@@ -65,7 +71,7 @@ class _Client(Client):
         try:
             await super()._close(status, do_cbs)
         except (OSError, TypeError) as error:
-            log("bus", error=f"{type(error).__name__}: {error}")
+            self._tell(error)
             if do_cbs and self._closed_cb:
                 await self._closed_cb()
 
@@ -226,8 +232,8 @@ async def connect(
     ``principal``: as whom it reads (``subjects.run_principal``, ``person_principal``), as the token has it.
     ``tell``: is told what goes wrong beside what was asked.
     """
-    asyncio.get_running_loop().set_exception_handler(_untended)
-    client, nonce = _Client(secure=settings.secure), secrets.token_hex(8)
+    asyncio.get_running_loop().set_exception_handler(partial(_untended, tell))
+    client, nonce = _Client(secure=settings.secure, tell=tell), secrets.token_hex(8)
     reader = reader_name(principal, nonce)
     # without a word of its own for that: it takes the name from a package that has no wheels
     client._public_nkey = login.user if login else None
@@ -276,12 +282,12 @@ async def connect(
     return link
 
 
-def _untended(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+def _untended(tell: Callable[[Exception], None], loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """The library ends its own tasks without looking after them when a server goes: that is one line, not a trace."""
     task = context.get("task") or context.get("future")
     coroutine = task.get_coro() if isinstance(task, asyncio.Task) else None
     if getattr(coroutine, "__qualname__", "").startswith(("Client.", "Subscription.")):
-        log("bus", error=f"{context.get('message', '')}: {context.get('exception') or ''}".strip(": "))
+        tell(context.get("exception") or Untended(context.get("message", "")))
     else:
         loop.default_exception_handler(context)
 
