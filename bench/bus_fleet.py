@@ -58,6 +58,7 @@ async def is_whole(link: Link, pod: Pod, expected: list[str]) -> bool:
     """Is every file in the stream once, in order, and the same as in the pod?"""
     gatherer = Gatherer(pod.run)
     found = [one for message in await all_of(link, pod.run) for one in gatherer.take(message)]
+    found = [one for one in found if not one.path.startswith("bridge/gates/")]  # of the stream alone
     same = all(one.data == (pod.path / one.path).read_bytes() for one in found)
     return same and [one.path for one in found] == expected
 

@@ -68,7 +68,7 @@ class Bus:
         """Of the run's own records, the last."""
         self._positioned = False
         self._news = asyncio.Event()
-        self._happened = 0
+        self._stands: tuple[object, ...] = ()
         self._told: Status | None = None
         gate.journal.wake = self._news.set
         gate.looked = self._looked
@@ -76,10 +76,11 @@ class Bus:
 
     def _looked(self) -> None:
         self._standins.look()
-        self._news.set()
-        if self._gate.journal.added != self._happened:
-            self._happened = self._gate.journal.added
-            self._progress.wake()
+        self._progress.wake()
+        stands = (self._gate.questions.open, self._gate.ended, self._hearing.refused)
+        if stands != self._stands:
+            self._stands = stands
+            self._news.set()
 
     async def run(self) -> None:
         """Until cancelled. Raises Ended when the run is another's now, or the bus does not want it."""

@@ -16,8 +16,7 @@ from sympozium_protocol.ids import is_id
 from sympozium_protocol.messages.spec import RunSpec
 
 BUSY: Final = 0.1
-IDLE: Final = 2.0
-"""Seconds between two looks, while something grows and while nothing does and nothing happens."""
+"""Seconds between two looks while something grows. While nothing does it is looked at when the gate looks."""
 SETTLES: Final = 50
 """Looks without news after which nothing does."""
 LARGEST: Final = 64 * 1024
@@ -50,12 +49,12 @@ class Progress:
     def __init__(self, root: Directory, spec: RunSpec) -> None:
         self._run = RunKey.of(spec)
         names = [participant.name for participant in spec.participants if participant.placement == "pod"]
-        self._happened = asyncio.Event()
+        self._looked = asyncio.Event()
         self._shown = [_Shown(name, root.open(layout.progress(name))) for name in names]
 
     def wake(self) -> None:
-        """Something happened in the run: somebody may be at work now."""
-        self._happened.set()
+        """The gate has looked."""
+        self._looked.set()
 
     async def tell(self, link: Link) -> None:
         """For as long as the connection lasts. Raises Away."""
@@ -68,14 +67,6 @@ class Progress:
                     await link.publish(subjects.progress(self._run, shown.participant, call), data)
             if quiet < SETTLES:
                 await asyncio.sleep(BUSY)
-            elif await self._until_something_happens():
-                quiet = 0
-
-    async def _until_something_happens(self) -> bool:
-        self._happened.clear()
-        try:
-            async with asyncio.timeout(IDLE):
-                await self._happened.wait()
-        except TimeoutError:
-            return False
-        return True
+            else:
+                self._looked.clear()
+                await self._looked.wait()
