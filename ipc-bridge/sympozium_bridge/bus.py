@@ -67,6 +67,8 @@ class Bus:
         self._last = 0
         """Of the run's own records, the last."""
         self._positioned = False
+        self._claimed = False
+        """Not before the stream has said so: a claim that was lost shuts nobody out."""
         self._news = asyncio.Event()
         self._stands: tuple[object, ...] = ()
         self._told: Status | None = None
@@ -146,9 +148,10 @@ class Bus:
             await link.subscribe(subjects.present(self._run), self._answer_present(link))
             reader = await open_reader(link, self._run, self._read)
             await self._catch_up(reader)
-            if not self._positioned:
-                self._positioned = True
+            self._positioned = True
+            if not self._claimed:
                 await self._append(link, [claim_of(self._writer)])
+                self._claimed = True
             self._gate.judging = True
             self._gate.wake()
             log("bus reached", seq=self._read, behind=self._gate.journal.behind)
