@@ -30,6 +30,22 @@ def until(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.01)
 
 
+def descendants(pid: int) -> list[int]:
+    """Every process that comes of this one."""
+    children = [
+        int(child) for tasks in Path(f"/proc/{pid}/task").glob("*/children") for child in tasks.read_text().split()
+    ]
+    return [*children, *(later for child in children for later in descendants(child))]
+
+
+def running(pid: int) -> bool:
+    """Is it there, and no zombie that nobody has waited for?"""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 @dataclass
 class Started:
     """A command that goes on; what it said is in ``text``."""
@@ -51,9 +67,11 @@ class Started:
         return self.process.wait(WITHIN)
 
     def kill(self) -> None:
-        """End the launcher at once: its programs go with it."""
+        """End the launcher at once: its programs go with it, and are waited for."""
+        programs = descendants(self.process.pid)
         self.process.kill()
         self.process.wait()
+        until(lambda: not any(map(running, programs)), "its programs have ended")
 
 
 @dataclass
