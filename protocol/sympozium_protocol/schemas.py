@@ -30,6 +30,7 @@ from sympozium_protocol.messages import (
     RunSpec,
     Script,
     Started,
+    Termination,
     Verdict,
 )
 from sympozium_protocol.messages.base import JsonObject, Wire
@@ -44,6 +45,7 @@ MODELS: Final[tuple[type[Wire], ...]] = (
     Started,
     Reply,
     RunResult,
+    Termination,
     Durable,
     Answer,
     FollowUp,

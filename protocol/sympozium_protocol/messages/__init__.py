@@ -49,6 +49,7 @@ from sympozium_protocol.messages.spec import (
     RunSpec as RunSpec,
     ToolSpec as ToolSpec,
 )
+from sympozium_protocol.messages.termination import Termination as Termination
 from sympozium_protocol.messages.transcript import (
     AssistantMessage as AssistantMessage,
     CompactionMessage as CompactionMessage,
