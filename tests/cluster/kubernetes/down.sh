@@ -52,6 +52,6 @@ node
 for name in kube-scheduler kube-controller-manager kube-apiserver etcd; do stop $name 5; done
 [ -z "$KEEP" ] || exit 0
 # only what up.sh made, and then the folder if nothing else is in it
-rm -rf "$STATE"/{run,log,pki,etcd,lock} "$STATE"/*.kubeconfig
+rm -rf "$STATE"/{run,log,pki,etcd,cache,lock} "$STATE"/*.kubeconfig
 rmdir "$STATE" 2>/dev/null
 exit 0

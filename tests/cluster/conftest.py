@@ -1,0 +1,5 @@
+"""The clusters of these tests."""
+
+from tests.support.cluster_fixtures import cluster, namespace, node_cluster
+
+__all__ = ["cluster", "namespace", "node_cluster"]
