@@ -16,6 +16,12 @@ from sympozium_controller.objects.policy import SympoziumPolicy as SympoziumPoli
 from sympozium_controller.objects.run import AgentRun as AgentRun
 from sympozium_controller.objects.secret import Secret as Secret
 from sympozium_controller.objects.skillpack import DeclaredTool as DeclaredTool, SkillPack as SkillPack
+from sympozium_controller.objects.status import (
+    Condition as Condition,
+    InstanceStatus as InstanceStatus,
+    RunStatus as RunStatus,
+    Status as Status,
+)
 from sympozium_controller.objects.team import (
     PersonaPack as PersonaPack,
     SympoziumSchedule as SympoziumSchedule,
