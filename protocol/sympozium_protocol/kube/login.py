@@ -72,6 +72,7 @@ def in_pod(namespace: str = "") -> Login:
 async def _by_kubeconfig(files: str, context: str, namespace: str) -> Login:
     from kubernetes.aio.client.configuration import Configuration
     from kubernetes.aio.config import ConfigException, load_kube_config
+    from yaml import YAMLError
 
     present = os.pathsep.join(filter(os.path.isfile, files.split(os.pathsep)))
     if not present:
@@ -79,8 +80,9 @@ async def _by_kubeconfig(files: str, context: str, namespace: str) -> Login:
     configuration = Configuration()
     try:
         loader = await load_kube_config(present, context or None, configuration, persist_config=False)
-    except (ConfigException, OSError, ValueError, TypeError, KeyError) as error:
-        raise Ended(Reason.Usage, f"{present}: {error}") from None
+    except (ConfigException, YAMLError, OSError, ValueError, TypeError, KeyError) as error:
+        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise Ended(Reason.Usage, f"{present}: {why}") from None
 
     async def renew() -> None:
         await loader.load_and_set(configuration)
