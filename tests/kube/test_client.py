@@ -90,15 +90,6 @@ def test_a_watch_tells_changes_after_a_version_in_their_order(cluster: Cluster, 
     assert using(cluster, act) == [("ADDED", "one"), ("MODIFIED", "one"), ("DELETED", "one")]
 
 
-def test_a_watch_from_a_version_that_is_forgotten_is_told_so(cluster: Cluster) -> None:
-    async def act(api: Client) -> None:
-        watched = api.watch(resources.CONFIG_MAPS, "1", "default")
-        with pytest.raises(errors.Expired):
-            await anext(watched)
-
-    using(cluster, act)
-
-
 def test_an_apply_owns_its_fields(cluster: Cluster, namespace: str) -> None:
     mine = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one"}, "data": {"a": "1"}}
 
