@@ -5,7 +5,7 @@ SETUP := .venv/.ready
 PEERS := build/npm/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup peers nats demo test check lint types contracts generated generate format images skill-image images-lock engine bench bench-compose clean
+.PHONY: help setup peers nats cluster demo test test-cluster check lint types contracts generated generate format images skill-image images-lock engine bench bench-compose clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -26,11 +26,20 @@ $(PEERS): tests/npm/package.json tests/npm/.npmrc
 nats: ## a nats-server for tests: Debian's, where there is none that is new enough
 	@bash tests/support/nats-server.sh || echo "There is no nats-server: the tests that need one are skipped."
 
+cluster: ## a Kubernetes for tests: built here, once, in some 7 minutes; needs go
+	@if ! bash tests/cluster/kubernetes/build.sh; then \
+		echo "There is no Kubernetes: the tests that need one are skipped."; \
+	elif ! bash tests/cluster/kubernetes/build.sh --node; then \
+		echo "There is no node for Kubernetes: the tests that run pods are skipped."; fi
+
 demo: $(SETUP) ## a run that investigates a service that the demo breaks, with one approval
 	$(BIN)/python -m demo
 
 test: $(SETUP) $(PEERS) nats ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test-cluster: $(SETUP) $(if $(TEST_KUBECONFIG),,cluster) ## tests of a Kubernetes; TEST_KUBECONFIG=... for one of your own
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/cluster
 
 check: lint types contracts generated ## everything that needs no running program
 
