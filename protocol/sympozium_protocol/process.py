@@ -195,12 +195,19 @@ def end_within(seconds: float) -> None:
 
 def report(error: BaseException) -> int:
     """Say on standard error why a program ends; the exit code of it."""
-    found = next(iter(_faults(error)), None)
-    reason, message = reason_for(found) if found else (Reason.InternalError, f"{type(error).__name__}: {error}")
-    if found is None:
+    reason, message = cause(error)
+    if reason is Reason.InternalError:
         traceback.print_exception(error)
     log("ended", reason=reason.name, message=message)
     return int(reason)
+
+
+def cause(error: BaseException) -> tuple[Reason, str]:
+    """The typed reason of whatever ends a program; InternalError for what nobody foresaw."""
+    if isinstance(error, asyncio.CancelledError):
+        return Reason.Suspended, "told to end"
+    found = next(_faults(error), None)
+    return reason_for(found) if found else (Reason.InternalError, f"{type(error).__name__}: {error}")
 
 
 def _faults(error: BaseException) -> Iterator[Ended | FileFault]:

@@ -16,6 +16,9 @@ environment:
   SYMPOZIUM_RUN_DIGEST  SHA-256 of run.json; another one is refused
   SYMPOZIUM_PARENT      a process id: end when this parent has gone
   SYMPOZIUM_ANSWER      stdout: print the answer at the end, for who reads no files
+  SYMPOZIUM_TERMINATION_MESSAGE, SYMPOZIUM_TERMINATION_BYTES
+                        a file for how the run ended and what fits of the answer
+                        in so many bytes (default 4096), as Kubernetes reads it
   SYMPOZIUM_RUN_WITHIN  seconds to wait for run.json (default 0)
   SYMPOZIUM_INOTIFY     off: rescan only
 

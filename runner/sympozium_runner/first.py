@@ -34,6 +34,9 @@ GRACE: Final = 10.0
 """Seconds from the signal to end until SIGKILL: an agent that suspends needs far less."""
 
 _SUSPENDED, _CRASHED, _INVALID_RUN, _INTERNAL = 51, 63, 64, 69  # Reason, which is too heavy to import here
+_WORDS: Final = {_SUSPENDED: "Suspended", _CRASHED: "AgentCrashed", _INVALID_RUN: "InvalidRun"}
+_LONGEST_MESSAGE = 100
+"""Characters: even the smallest share of a pod's messages holds them."""
 _LARGEST_RUN = 1 << 20
 _PR_SET_PDEATHSIG = 1
 _FROM_KERNEL = 0x80
@@ -55,13 +58,34 @@ def first(program: Program) -> int:
         follow_parent(signal.SIGTERM, os.environ.pop("SYMPOZIUM_PARENT", ""))
         if not offers_fetch(read_run()):
             lock_network()
-        return Supervisor(program).run()
+        code = Supervisor(program).run()
     except CannotLock as fault:
-        log("ended", reason="InternalError", message=f"the agent cannot be locked out of the network: {fault}")
-        return _INTERNAL
+        return end(Fault(_INTERNAL, "InternalError", f"the agent cannot be locked out of the network: {fault}"))
     except Fault as fault:
-        log("ended", reason=fault.reason, message=str(fault))
-        return fault.code
+        return end(fault)
+    if code:
+        tell(_WORDS.get(code, "InternalError"), "the agent ended before it could tell why", unless_told=True)
+    return code
+
+
+def end(fault: Fault) -> int:
+    """Say why this process ends; its exit code."""
+    log("ended", reason=fault.reason, message=str(fault))
+    tell(fault.reason, str(fault))
+    return fault.code
+
+
+def tell(reason: str, message: str, *, unless_told: bool = False) -> None:
+    """The termination message where the agent has left none, or (not ``unless_told``) in place of what it left."""
+    path = os.environ.get("SYMPOZIUM_TERMINATION_MESSAGE", "")
+    try:
+        if not path or (unless_told and os.path.getsize(path)):
+            return
+        told = {"kind": "Termination", "reason": reason, "message": message[:_LONGEST_MESSAGE]}
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(told, file)
+    except OSError as error:
+        log("no termination message", why=(error.strerror or "").lower())
 
 
 def log(event: str, **fields: object) -> None:

@@ -11,7 +11,7 @@ from sympozium_protocol.files import CannotWrite, FileFault
 from sympozium_protocol.ledger import OverLimit
 from sympozium_protocol.messages.result import RunResult
 from sympozium_protocol.messages.spec import RunSpec
-from sympozium_protocol.process import Settings, log, open_run, reason_for, run
+from sympozium_protocol.process import Settings, cause, log, open_run, reason_for, run
 from sympozium_protocol.waiting import Watch, stay_alive
 from sympozium_runner.calling import Caller
 from sympozium_runner.ending import print_answer, read_result, result_of, until_durable, write_result
@@ -19,6 +19,7 @@ from sympozium_runner.inbox import Inbox
 from sympozium_runner.loop import Agent, stop_reason
 from sympozium_runner.meters import ActiveClock, active_before
 from sympozium_runner.native import tools
+from sympozium_runner.parting import Parting
 from sympozium_runner.places import Places
 from sympozium_runner.toolbox import Toolbox
 from sympozium_runner.transcript import Transcript
@@ -30,7 +31,18 @@ def main() -> int:
 
 
 async def live(settings: Settings) -> None:
-    """One life of the agent. Raises Ended for every end but a final answer; FileFault; cancelled by SIGTERM."""
+    """One life of the agent, and its termination message. Raises as ``_live`` does."""
+    parting = Parting.from_environment(os.environ, settings.run_digest)
+    try:
+        await _live(settings, parting)
+    except BaseException as error:  # whatever it is, who started the container is told, and it goes on
+        parting.tell(*cause(error))
+        raise
+    parting.tell(Reason.Completed, "")
+
+
+async def _live(settings: Settings, parting: Parting) -> None:
+    """Raises Ended for every end but a final answer; FileFault; cancelled by SIGTERM."""
     root, spec = open_run(settings)
     names = tuple(participant.name for participant in spec.participants)
     places = Places.open(root, names, settings.ipc, spec.limits.disk, time.monotonic())
@@ -38,6 +50,7 @@ async def live(settings: Settings) -> None:
     async with asyncio.TaskGroup() as tasks:
         alive = tasks.create_task(stay_alive(places.own))
         result = read_result(places) or await _work(spec, places, watch, settings)
+        parting.result = result
         await _leave(places, watch, result)
         alive.cancel()
 

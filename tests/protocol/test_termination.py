@@ -6,7 +6,7 @@ import pytest
 
 from sympozium_protocol.files import digest
 from sympozium_protocol.messages.result import RunResult, RunUsage
-from sympozium_protocol.messages.termination import ALL, LARGEST, Termination, share
+from sympozium_protocol.messages.termination import LARGEST, Termination
 
 DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
@@ -57,18 +57,18 @@ def test_an_answer_fits_exactly_or_is_cut_by_one_character() -> None:
     assert len(less.output) == 1000 - 1 - len(',"cut":true')
 
 
-@pytest.mark.parametrize("containers", [1, 3, 4, 12, 25, 40, 60])
-def test_every_share_of_a_pod_holds_at_least_reason_size_and_digest_or_the_reason(containers: int) -> None:
-    data = Termination.of(result("y" * 5000, "because " * 1000), DIGEST).within(share(containers))
+@pytest.mark.parametrize("limit", [4096, 3072, 1024, 640, 300, 200])
+def test_every_share_of_a_pod_holds_at_least_reason_size_and_digest_or_the_reason(limit: int) -> None:
+    data = Termination.of(result("y" * 5000, "because " * 1000), DIGEST).within(limit)
     told = Termination.decode(data)
-    assert len(data) <= share(containers)
+    assert len(data) <= limit
     assert told.reason == "Completed"
     assert told.run_digest == DIGEST
-    assert containers > 20 or (told.output_size, told.cut) == (5000, True)
+    assert limit < 600 or (told.output_size, told.cut) == (5000, True)
 
 
 def test_a_long_message_leaves_room_for_nothing_else_and_is_cut_too() -> None:
-    told = Termination.decode(Termination(reason="InternalError", message="m" * 9000).within(share(3)))
+    told = Termination.decode(Termination(reason="InternalError", message="m" * 9000).within(LARGEST))
     assert told.message == "m" * len(told.message)
     assert 3000 < len(told.message) < 9000
 
@@ -81,8 +81,3 @@ def test_what_utf8_cannot_hold_is_replaced() -> None:
 def test_too_few_bytes_for_a_reason_are_refused() -> None:
     with pytest.raises(ValueError, match="too few"):
         Termination(reason="Completed").within(20)
-
-
-def test_shares_are_those_of_kubernetes() -> None:
-    assert [share(1), share(3), share(4), share(12)] == [4096, 4096, 3072, 1024]
-    assert ALL == 12288

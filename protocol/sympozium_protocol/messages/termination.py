@@ -16,8 +16,6 @@ from sympozium_protocol.messages.result import RunResult, RunUsage
 
 LARGEST: Final = 4096
 """Bytes of one container's message."""
-ALL: Final = 12288
-"""Bytes of the messages of all containers of a pod."""
 
 
 class Termination(Document):
@@ -74,11 +72,6 @@ class Termination(Document):
             if (data := _cut(candidate, field, limit)) is not None:
                 return data
         raise ValueError(f"{limit} bytes are too few for a reason")
-
-
-def share(containers: int) -> int:
-    """Bytes that Kubernetes keeps of each message in a pod of so many containers, those of its start included."""
-    return min(LARGEST, ALL // max(1, containers))
 
 
 def _text(text: str) -> str:
