@@ -14,6 +14,7 @@ from sympozium_controller.choice import Chosen, choose
 from sympozium_controller.documents import Objects
 from sympozium_controller.errors import Origin, Refused
 from sympozium_controller.flags import Flags
+from sympozium_controller.grants import Grant, grants_of
 from sympozium_controller.objects import Secret, SkillPack
 from sympozium_controller.objects.instance import ContainerResources
 from sympozium_controller.packs import pack_files
@@ -74,6 +75,8 @@ class Outfit:
     agent_resources: Resources = NO_BOUNDS
     mcp_secrets: tuple[SecretEnv, ...] = ()
     """Keys of the Secrets that MCP servers name: the MCP bridge alone has them."""
+    grants: tuple[Grant, ...] = ()
+    """What the skills may do in a cluster: a laptop gives nobody rights."""
 
 
 def outfit(objects: Objects, packs: Mapping[str, SkillPack], flags: Flags) -> Outfit:
@@ -81,14 +84,14 @@ def outfit(objects: Objects, packs: Mapping[str, SkillPack], flags: Flags) -> Ou
     chosen = choose(objects, flags)
     _, known = known_provider(chosen, flags)
     secrets, inherits = _key(chosen, known)
+    skills = skills_of(objects, packs, chosen)
     return Outfit(
-        skills={
-            s.pack.name: _skill(s, objects, chosen) for s in skills_of(objects, packs, chosen) if s.pack.spec.sidecar
-        },
+        skills={s.pack.name: _skill(s, objects, chosen) for s in skills if s.pack.spec.sidecar},
         model_secrets=secrets,
         model_inherits=inherits,
         agent_resources=_resources(chosen.instance.spec.resources),
         mcp_secrets=secrets_of_servers(servers_of(objects, chosen, flags)),
+        grants=grants_of(skills, chosen),
     )
 
 

@@ -32,11 +32,12 @@ MAX_PARAMETERS: Final = 32 << 10
 
 @dataclass(frozen=True)
 class Skill:
-    """One skill of a run. ``params``: variables of its sidecar, by name."""
+    """One skill of a run. ``params``: variables of its sidecar, by name. ``shipped``: no user's, in no document."""
 
     pack: SkillPack
     origin: Origin
     params: dict[str, str] = field(default_factory=dict)
+    shipped: bool = False
 
 
 def skills_of(objects: Objects, packs: Mapping[str, SkillPack], chosen: Chosen) -> tuple[Skill, ...]:
@@ -53,12 +54,13 @@ def skills_of(objects: Objects, packs: Mapping[str, SkillPack], chosen: Chosen) 
         if name in found:
             raise Refused(Reason.InvalidDocument, origin, where, f"the skill {name} is named twice")
         pack, pack_origin = _pack(objects, packs, chosen.namespace, name, origin, where)
-        found[name] = Skill(pack, pack_origin, _params(pack, ref.params, chosen, origin, where))
+        params = _params(pack, ref.params, chosen, origin, where)
+        found[name] = Skill(pack, pack_origin, params, shipped=pack is packs.get(name))
     _check_config(chosen, found)
     none_wanted = not spec.skills and "skills" in spec.model_fields_set
     if not none_wanted and not any(skill.pack.spec.sidecar for skill in found.values()):
         pack, pack_origin = _pack(objects, packs, chosen.namespace, SHELL, ON_COMMAND_LINE, "--skill")
-        found[SHELL] = Skill(pack, pack_origin)
+        found[SHELL] = Skill(pack, pack_origin, shipped=pack is packs.get(SHELL))
     return tuple(found.values())
 
 
