@@ -9,31 +9,24 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-PREFIX: Final = "sympozium"
-"""Everything of ours that no run or instance names begins so."""
-SYSTEM_NAMESPACE: Final = "sympozium-system"
-
-LABEL_RUN: Final = "sympozium.ai/run"
-"""The id of a run, as the stream has it."""
-LABEL_RUN_UID: Final = "sympozium.ai/run-uid"
-"""UID of the AgentRun: what bears it was made for that very object."""
-LABEL_RUN_NAME: Final = "sympozium.ai/run-name"
-"""An annotation: the AgentRun's name, which may be longer than a label."""
-LABEL_ATTEMPT: Final = "sympozium.ai/attempt"
-LABEL_INSTANCE: Final = "sympozium.ai/instance"
-"""An annotation as well, for the same reason; as a label it is cut and has a hash."""
-LABEL_SERVICE: Final = "sympozium.ai/service"
-"""A service of the bus that a Deployment serves."""
-LABEL_PARTICIPANT: Final = "sympozium.ai/participant"
-LABEL_EGRESS: Final = "sympozium.ai/egress"
-"""The egress class of a pod: NetworkPolicies select by it."""
-LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
-LABEL_COMPONENT: Final = "app.kubernetes.io/component"
-MANAGED_BY: Final = "sympozium"
-ANNOTATION_REQUESTER: Final = "sympozium.ai/requester"
-"""Who made the AgentRun: stamped at admission, never changed."""
-RUN_ACCOUNT: Final = "sympozium-run"
-"""The ServiceAccount of runs without rights."""
+from sympozium_protocol.kube.labels import (
+    ANNOTATION_REQUESTER as ANNOTATION_REQUESTER,
+    LABEL_ATTEMPT as LABEL_ATTEMPT,
+    LABEL_COMPONENT as LABEL_COMPONENT,
+    LABEL_EGRESS as LABEL_EGRESS,
+    LABEL_INSTANCE as LABEL_INSTANCE,
+    LABEL_MANAGED_BY as LABEL_MANAGED_BY,
+    LABEL_PARTICIPANT as LABEL_PARTICIPANT,
+    LABEL_RUN as LABEL_RUN,
+    LABEL_RUN_NAME as LABEL_RUN_NAME,
+    LABEL_RUN_UID as LABEL_RUN_UID,
+    LABEL_SERVICE as LABEL_SERVICE,
+    MANAGED_BY as MANAGED_BY,
+    PREFIX as PREFIX,
+    RUN_ACCOUNT as RUN_ACCOUNT,
+    SYSTEM_NAMESPACE as SYSTEM_NAMESPACE,
+    deployment_name as deployment_name,
+)
 
 _LONGEST: Final = 63
 
@@ -77,10 +70,6 @@ def gateway_service(namespace: str, provider: str, base_url: str, secret: str) -
 def memory_service(namespace: str, instance: str) -> str:
     """The service of an instance's memory."""
     return f"memory-{hashed(namespace, instance)}"
-
-
-def deployment_name(service: str) -> str:
-    return f"{PREFIX}-{service}"
 
 
 def memory_claim(instance: str) -> str:
