@@ -56,10 +56,12 @@ contracts: $(SETUP) ## who may import whom
 generated: $(SETUP) ## generated files are up to date
 	$(BIN)/python -m sympozium_protocol.schemas --check protocol/schemas/v1
 	$(BIN)/python -m sympozium_protocol.bus.asyncapi --check docs/asyncapi.json
+	$(BIN)/python -m sympozium_controller.crds --check controller/crds
 
 generate: $(SETUP) ## write the generated files
 	$(BIN)/python -m sympozium_protocol.schemas --write protocol/schemas/v1
 	$(BIN)/python -m sympozium_protocol.bus.asyncapi --write docs/asyncapi.json
+	$(BIN)/python -m sympozium_controller.crds --write controller/crds
 
 format: $(SETUP) ## ruff, mending what it can
 	$(BIN)/ruff check --fix .

@@ -16,7 +16,7 @@ from sympozium_controller.errors import Origin, Refused, fault_of
 from sympozium_controller.flags import ON_COMMAND_LINE, Flags
 from sympozium_controller.objects import AgentRun, Limits, Metadata, Provider, SkillRef, SympoziumInstance
 from sympozium_controller.objects.instance import InstanceSpec
-from sympozium_controller.objects.run import RunObjectSpec
+from sympozium_controller.objects.run import MAX_INPUT, RunObjectSpec
 from sympozium_controller.objects.units import parse_duration
 from sympozium_protocol.exits import Reason
 
@@ -153,6 +153,8 @@ def _asked(run: AgentRun | None, instance: SympoziumInstance, flags: Flags) -> A
         raise Refused(
             Reason.Usage, ON_COMMAND_LINE, "INPUT", "missing: say what is to be done, or give an AgentRun with -f"
         )
+    if len(flags.input) > MAX_INPUT:
+        raise Refused(Reason.Usage, ON_COMMAND_LINE, "INPUT", f"is larger than {MAX_INPUT >> 20} MiB")
     if run is not None:
         changed = {"input": flags.input} if flags.input else {}
         return run.model_copy(update={"spec": run.spec.model_copy(update=changed)})

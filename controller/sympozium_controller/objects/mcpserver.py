@@ -6,48 +6,61 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from sympozium_controller.objects.base import Fields, Object, OptionalName
+from sympozium_controller.objects.base import Fields, Line, Object, OptionalName, Value, Values, Words
 
 
 class ToolFilter(Fields):
     """By the server's own names. ``allow`` empty: every tool; ``deny`` wins."""
 
-    allow: tuple[str, ...] = ()
-    deny: tuple[str, ...] = ()
+    allow: Words = Field(default=(), description="Only these tools, by the server's own names. Absent: every tool.")
+    deny: Words = Field(default=(), description="Not these, even if they are allowed.")
 
 
 class OAuth(Fields):
     """OAuth 2.0 client credentials; with nothing stated there are none. Values may hold ``${KEY}``."""
 
-    client_id: str = ""
-    client_secret: str = ""
-    private_key: str = ""
-    signing_algorithm: str = "ES256"
-    auth_method: Literal["client_secret_basic", "client_secret_post"] = "client_secret_basic"
-    scopes: tuple[str, ...] = ()
-    issuer: str = ""
+    client_id: Value = Field(default="", description="The client's id.")
+    client_secret: Value = Field(default="", description="Its secret, as ${KEY}.")
+    private_key: Value = Field(default="", description="Instead of a secret, the key that it signs with, as ${KEY}.")
+    signing_algorithm: str = Field(default="ES256", max_length=16, description="How it signs.")
+    auth_method: Literal["client_secret_basic", "client_secret_post"] = Field(
+        default="client_secret_basic", description="Where the secret is sent."
+    )
+    scopes: Words = Field(default=(), description="What is asked for.")
+    issuer: Line = Field(default="", description="Who gives tokens, if the server does not say it.")
 
 
 class MCPServerSpec(Fields):
-    """``${KEY}`` in a value of headers, env and oauth is the key KEY of the Secret ``secretRef``.
+    """How a server is reached, and what of it is offered.
 
+    ``${KEY}`` in a value of headers, env and oauth is the key KEY of the Secret ``secretRef``.
     ``readTools``: the server's tools that only read; the others can change things, until somebody says otherwise.
     """
 
-    transport: Literal["stdio", "http"]
-    command: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    image: str = ""
-    url: str = ""
-    secret_ref: OptionalName = ""
-    tools: ToolFilter = ToolFilter()
-    prefix: Annotated[str, Field(pattern=r"^$|^[A-Za-z_][A-Za-z0-9_-]{0,31}$")] = ""
-    headers: dict[str, str] = Field(default_factory=dict)
-    env: dict[str, str] = Field(default_factory=dict)
-    oauth: OAuth = OAuth()
-    required: bool = True
-    read_tools: tuple[str, ...] = ()
-    elicitation: Literal["decline", "defaults"] = "decline"
-    sampling: Literal["decline"] = "decline"
+    transport: Literal["stdio", "http"] = Field(
+        description="stdio: a program, by command or image; http: a server, by url."
+    )
+    command: tuple[Annotated[str, Field(min_length=1, max_length=16 << 10)], ...] = Field(
+        default=(), max_length=128, description="Of stdio: the program and its arguments."
+    )
+    image: Line = Field(default="", description="Of stdio: the image that holds the program.")
+    url: Line = Field(default="", description="Of http: where the server is.")
+    secret_ref: OptionalName = Field(
+        default="", description="The Secret whose keys stand for ${KEY} in headers, env and oauth."
+    )
+    tools: ToolFilter = Field(default=ToolFilter(), description="Which of its tools agents are offered.")
+    prefix: Annotated[str, Field(pattern=r"^$|^[A-Za-z_][A-Za-z0-9_-]{0,31}$", max_length=32)] = Field(
+        default="", description="Begins the names of its tools. Absent: the server's name and _."
+    )
+    headers: Values = Field(default_factory=dict, description="Of http: headers; values may hold ${KEY}.")
+    env: Values = Field(default_factory=dict, description="Of stdio: variables; values may hold ${KEY}.")
+    oauth: OAuth = Field(default=OAuth(), description="Of http: OAuth 2.0 client credentials.")
+    required: bool = Field(default=True, description="false lets runs begin without it.")
+    read_tools: Words = Field(default=(), description="Its tools that only read; the others can change things.")
+    elicitation: Literal["decline", "defaults"] = Field(
+        default="decline", description="What it is answered when it asks the person something."
+    )
+    sampling: Literal["decline"] = Field(default="decline", description="What it is answered when it asks the model.")
 
     @model_validator(mode="after")
     def _of_its_transport(self) -> Self:
@@ -68,6 +81,8 @@ class MCPServerSpec(Fields):
 
 
 class MCPServer(Object):
+    """A server of tools (Model Context Protocol) that agents are offered."""
+
     kind: Literal["MCPServer"] = "MCPServer"
-    spec: MCPServerSpec
+    spec: MCPServerSpec = Field(description="How it is reached, and what of it is offered.")
     status: dict[str, Any] | None = None

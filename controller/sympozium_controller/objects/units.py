@@ -7,7 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 _NUMBER = r"(\d+(?:\.\d*)?|\.\d+)"
 _DURATION_PART: Final = re.compile(_NUMBER + r"(ns|us|µs|ms|s|m|h)")
@@ -68,6 +68,33 @@ def _cores(value: object) -> float:
     return float(parse_quantity(value))
 
 
-Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0, description='seconds, written as "10m"')]
-Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=0, description='bytes, written as "1Gi"')]
-Cores = Annotated[float, BeforeValidator(_cores), Field(ge=0, description='cores, written as "500m"')]
+def duration_text(seconds: float) -> str:
+    """How a person writes it: ``10m``, ``24h``, ``90s``, ``0.5s``. ``parse_duration`` reads it back."""
+    for unit, size in (("h", 3600), ("m", 60)):
+        if seconds and seconds % size == 0:
+            return f"{seconds / size:.0f}{unit}"
+    return f"{seconds:.9f}".rstrip("0").rstrip(".") + "s"
+
+
+# re, Go's regexp and the one behind pydantic all read these
+DURATION_PATTERN: Final = r"^(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))+)$"
+QUANTITY_PATTERN: Final = r"^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,2})?$"
+_DURATION_SCHEMA: Final[dict[str, object]] = {
+    "type": "string",
+    "format": "duration",
+    "pattern": DURATION_PATTERN,
+    "maxLength": _LONGEST,
+}
+_QUANTITY_SCHEMA: Final[dict[str, object]] = {
+    "anyOf": [{"type": "integer"}, {"type": "string"}],
+    "format": "quantity",
+    "pattern": QUANTITY_PATTERN,
+    "maxLength": _LONGEST,
+}
+
+Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0), WithJsonSchema(_DURATION_SCHEMA)]
+"""Seconds, written as "10m"."""
+Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=0), WithJsonSchema(_QUANTITY_SCHEMA)]
+"""Written as "1Gi"."""
+Cores = Annotated[float, BeforeValidator(_cores), Field(ge=0), WithJsonSchema(_QUANTITY_SCHEMA)]
+"""Written as "500m"."""

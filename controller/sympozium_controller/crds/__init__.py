@@ -1,0 +1,7 @@
+"""What a cluster is told about our kinds, made from the models in ``objects``: pure functions to documents.
+
+One module per idea: ``kinds`` (names and columns), ``schema`` (pydantic's JSON Schema to a structural one), ``rules``
+(what fields alone do not say, in CEL), ``definitions`` (the seven CustomResourceDefinitions), ``policies``
+(ValidatingAdmissionPolicies: what a CRD cannot say), ``roles`` (what users may do), ``shipped`` (the SkillPacks that
+come with us). ``python -m sympozium_controller.crds --write DIR`` writes the definitions; ``--check DIR`` compares.
+"""
