@@ -42,6 +42,7 @@ def assemble(spec: RunSpec, outfit: Outfit) -> Pod:
         sandbox=any(policy.sandbox for policy in spec.policies),
         runtime_class=next((p.runtime_class for p in spec.policies if p.sandbox and p.runtime_class), ""),
         disk=spec.limits.disk,
+        placing=outfit.placing,
     )
 
 
@@ -77,7 +78,7 @@ def _participant(participant: ParticipantSpec, spec: RunSpec, outfit: Outfit, ru
         return _memory(participant, spec, run_digest)
     if participant.role == "mcp":
         return _mcp(participant, spec, outfit, run_digest)
-    return _skill(participant, outfit.skills[participant.name], run_digest)
+    return _skill(participant, spec, outfit.skills[participant.name], run_digest)
 
 
 def _model(participant: ParticipantSpec, spec: RunSpec, outfit: Outfit, run_digest: str) -> Program:
@@ -94,7 +95,7 @@ def _model(participant: ParticipantSpec, spec: RunSpec, outfit: Outfit, run_dige
     )
 
 
-def _skill(participant: ParticipantSpec, outfit: SkillOutfit, run_digest: str) -> Program:
+def _skill(participant: ParticipantSpec, spec: RunSpec, outfit: SkillOutfit, run_digest: str) -> Program:
     name = participant.name
     passed = (*(variable for variable, _ in outfit.params), *(secret.variable for secret in outfit.secrets))
     return Program(
@@ -110,6 +111,7 @@ def _skill(participant: ParticipantSpec, outfit: SkillOutfit, run_digest: str) -
         ),
         secrets=outfit.secrets,
         resources=outfit.resources,
+        identity=spec.run if outfit.has_rights else "",
         egress=outfit.egress,
         inherits=(*_DEVELOPER, *_LOCALE, *_NETWORK),
     )

@@ -16,9 +16,9 @@ from sympozium_controller.errors import Origin, Refused
 from sympozium_controller.flags import Flags
 from sympozium_controller.grants import Grant, grants_of
 from sympozium_controller.objects import Secret, SkillPack
-from sympozium_controller.objects.instance import ContainerResources
+from sympozium_controller.objects.instance import ContainerResources, PodTemplate
 from sympozium_controller.packs import pack_files
-from sympozium_controller.pod import PackFiles, Pod, Program, Resources, SecretEnv
+from sympozium_controller.pod import PackFiles, Placing, Pod, Program, Resources, SecretEnv
 from sympozium_controller.providers import PROVIDERS, Known, known_provider
 from sympozium_controller.servers import secrets_of_servers, servers_of
 from sympozium_controller.skills import PARAMETER_PREFIX, Skill, skills_of
@@ -61,6 +61,8 @@ class SkillOutfit:
     secrets: tuple[SecretEnv, ...] = ()
     resources: Resources = NO_BOUNDS
     egress: tuple[str, ...] = ()
+    has_rights: bool = False
+    """Does its pack ask for rights in a cluster?"""
     files: PackFiles = field(default=NO_FILES)
 
 
@@ -75,6 +77,7 @@ class Outfit:
     agent_resources: Resources = NO_BOUNDS
     mcp_secrets: tuple[SecretEnv, ...] = ()
     """Keys of the Secrets that MCP servers name: the MCP bridge alone has them."""
+    placing: Placing = field(default_factory=Placing)
     grants: tuple[Grant, ...] = ()
     """What the skills may do in a cluster: a laptop gives nobody rights."""
 
@@ -91,6 +94,7 @@ def outfit(objects: Objects, packs: Mapping[str, SkillPack], flags: Flags) -> Ou
         model_inherits=inherits,
         agent_resources=_resources(chosen.instance.spec.resources),
         mcp_secrets=secrets_of_servers(servers_of(objects, chosen, flags)),
+        placing=_placing(chosen.instance.spec.pod_template),
         grants=grants_of(skills, chosen),
     )
 
@@ -116,6 +120,7 @@ def _skill(skill: Skill, objects: Objects, chosen: Chosen) -> SkillOutfit:
         secrets=_skill_secrets(skill, sidecar.secret_ref, objects, chosen),
         resources=_resources(sidecar.resources),
         egress=sidecar.egress,
+        has_rights=bool(sidecar.rbac or sidecar.cluster_rbac),
         files=PackFiles(skill.pack.name, pack_files(skill.pack)),
     )
 
@@ -146,7 +151,26 @@ def _check_variable(key: str, origin: Origin) -> None:
 
 
 def _resources(found: ContainerResources) -> Resources:
-    return Resources(cpu=found.limits.cpu or 0.0, memory=found.limits.memory or 0)
+    limits, requests = found.limits, found.requests
+    return Resources(
+        cpu=limits.cpu or 0.0,
+        memory=limits.memory or 0,
+        disk=limits.ephemeral_storage or 0,
+        reserved_cpu=requests.cpu or 0.0,
+        reserved_memory=requests.memory or 0,
+        reserved_disk=requests.ephemeral_storage or 0,
+    )
+
+
+def _placing(template: PodTemplate) -> Placing:
+    return Placing(
+        labels=template.labels,
+        annotations=template.annotations,
+        nodes=template.node_selector,
+        tolerations=template.tolerations,
+        priority=template.priority_class_name,
+        pull_secrets=tuple(one["name"] for one in template.image_pull_secrets if "name" in one),
+    )
 
 
 def secret_values(

@@ -6,7 +6,9 @@ Every renderer sees this and nothing else. Paths are those inside a container (/
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +31,16 @@ class SecretEnv:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Upper bounds: cores, bytes of memory, processes. 0 = the renderer's default."""
+    """Upper bounds: cores, bytes of memory, processes, bytes of disk; and what is set aside for it where somebody
+    does. 0 = the renderer's default."""
 
     cpu: float = 0.0
     memory: int = 0
     processes: int = 0
+    disk: int = 0
+    reserved_cpu: float = 0.0
+    reserved_memory: int = 0
+    reserved_disk: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,20 @@ class PackFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class Placing:
+    """What the instance says about where it runs, and how it is marked there. The renderer's own marks prevail."""
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    nodes: Mapping[str, str] = field(default_factory=dict)
+    """Labels of the machines that it may run on."""
+    tolerations: tuple[Mapping[str, Any], ...] = ()
+    priority: str = ""
+    pull_secrets: tuple[str, ...] = ()
+    """Names of secrets that images are fetched with."""
+
+
+@dataclass(frozen=True, slots=True)
 class Pod:
     """One run of an agent: the frozen RunSpec's bytes, and the programs around it."""
 
@@ -77,3 +98,4 @@ class Pod:
     """The one that the first policy with a word on it names; empty: any."""
     disk: int = 1 << 30
     """Bytes for /ipc."""
+    placing: Placing = field(default_factory=Placing)

@@ -13,6 +13,8 @@ from pathlib import PurePath
 from typing import Final, TypeAlias
 
 from sympozium_controller.pod import Mount, PackFiles, Pod, Program, Resources, SecretEnv
+from sympozium_controller.render.bounds import BOUNDS, OTHERS, TMP_SIZE as TMP_SIZE
+from sympozium_controller.render.images import UID, Images as Images
 from sympozium_controller.render.notenforced import NotEnforced
 
 RUN_LABEL: Final = "ai.sympozium.run"
@@ -20,22 +22,11 @@ RUN_LABEL: Final = "ai.sympozium.run"
 PROGRAM_LABEL: Final = "ai.sympozium.program"
 
 TMP: Final = "/tmp"  # noqa: S108  a private volume of each container
-TMP_SIZE: Final = 256 << 20
 SECRETS: Final = "/run/secrets"
 SEED: Final = "/seed"
 """Where the engine puts RunSpec and packs for the service that lays the volumes out."""
 VOLUMES_SERVICE: Final = "volumes"
-USER: Final = "1000:1000"
-"""The user of our images."""
-
-BOUNDS: Final = {
-    "agent": Resources(cpu=1.0, memory=512 << 20, processes=64),
-    "bridge": Resources(cpu=1.0, memory=256 << 20, processes=32),
-    "model": Resources(cpu=1.0, memory=1 << 30, processes=64),
-    "memory": Resources(cpu=1.0, memory=512 << 20, processes=32),
-}
-OTHERS: Final = Resources(cpu=2.0, memory=1 << 30, processes=512)
-"""Bounds where the documents state none: no container is without."""
+USER: Final = f"{UID}:{UID}"
 
 RUNTIMES: Final = {"": "runsc", "gvisor": "runsc", "kata": "kata"}
 """A RuntimeClass as engines name its runtime; others are taken as they are."""
@@ -45,17 +36,6 @@ SANDBOX_THREADS: Final = 512
 
 _GRACES: Final = {"agent": 12, "bridge": 5}
 _GRACE: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Images:
-    """Where our images are. One that names its own place or tag is taken as it is."""
-
-    registry: str
-    tag: str
-
-    def reference(self, image: str) -> str:
-        return image if "/" in image or ":" in image else f"{self.registry}/{image}:{self.tag}"
 
 
 @dataclass(frozen=True, slots=True)
