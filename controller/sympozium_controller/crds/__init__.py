@@ -5,3 +5,8 @@ One module per idea: ``kinds`` (names and columns), ``schema`` (pydantic's JSON 
 (ValidatingAdmissionPolicies: what a CRD cannot say), ``roles`` (what users may do), ``shipped`` (the SkillPacks that
 come with us). ``python -m sympozium_controller.crds --write DIR`` writes the definitions; ``--check DIR`` compares.
 """
+
+from sympozium_controller.crds.definitions import documents as documents
+from sympozium_controller.crds.policies import policies as policies
+from sympozium_controller.crds.roles import roles as roles
+from sympozium_controller.crds.shipped import builtin_packs as builtin_packs

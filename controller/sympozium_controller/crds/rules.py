@@ -81,11 +81,11 @@ _MCP: Final = (
 )
 _OCCASION: Final = (
     Rule(
-        "self.type != 'scheduled' || (has(self.schedule) && self.schedule != '')",
+        "(has(self.type) && self.type != 'scheduled') || (has(self.schedule) && self.schedule != '')",
         'type scheduled needs schedule, such as "0 9 * * 1-5"',
     ),
     Rule(
-        "self.type == 'scheduled' || (has(self.interval) || (has(self.schedule) && self.schedule != ''))",
+        "!has(self.type) || self.type == 'scheduled' || has(self.interval) || (has(self.schedule) && self.schedule != '')",
         "types heartbeat and sweep need interval",
     ),
     Rule(
@@ -130,7 +130,7 @@ RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
             "must begin with a program, which no argument may choose",
             "argv",
         ),
-        Rule("duration(self.timeout) > duration('0s')", "must be more than 0", "timeout"),
+        Rule("!has(self.timeout) || duration(self.timeout) > duration('0s')", "must be more than 0", "timeout"),
     ),
 }
 """By the model's name."""

@@ -1,8 +1,9 @@
 """From pydantic's JSON Schema to a structural one, as the API server takes it. Pure.
 
 References are put in, ``X or null`` is X (who wants a field away leaves it out), what may hold anything keeps its
-unknown fields, and defaults are those that say something: a false, a number, a word. An empty list by default
-would be no different from an absent one to a reader, but for those who tell the two apart.
+unknown fields, and defaults are those that say something: a false, a number, a word. There are none for lists, as an empty
+one may mean something else than an absent one, and none within lists: ``kubectl apply`` would find every object
+changed whose list got some.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class _Conversion:
         if "const" in schema:
             found["enum"] = [schema["const"]]
         if "items" in schema:
-            found["items"] = self.of(schema["items"])
+            found["items"] = _Conversion(self._parts, defaults=False).of(schema["items"])
         found |= self._members(schema)
         if rules := RULES.get(schema.get("title", "")):
             found["x-kubernetes-validations"] = [rule.document() for rule in rules]

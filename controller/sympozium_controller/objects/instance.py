@@ -66,12 +66,12 @@ class SkillConfig(Fields):
 class Limits(Fields):
     """Bounds of a run; 0 = no limit, except for calls and disk. What is not stated is the default."""
 
-    steps: int | None = Field(default=None, ge=0, description="Answers of the model (50 unless stated).")
+    steps: int | None = Field(default=None, ge=0, description="Answers of the model (50 unless stated); 0 = no limit.")
     timeout: Duration | None = Field(
-        default=None, description="From start to end, without waiting for people (10m unless stated)."
+        default=None, description="From start to end, without waiting for people (10m unless stated); 0 = no limit."
     )
-    tokens: int | None = Field(default=None, ge=0, description="Tokens, read and written.")
-    usd: float | None = Field(default=None, ge=0, description="US dollars.")
+    tokens: int | None = Field(default=None, ge=0, description="Tokens, read and written; 0 = no limit.")
+    usd: float | None = Field(default=None, ge=0, description="US dollars; 0 = no limit.")
     calls: int | None = Field(default=None, ge=1, description="Calls of tools and of the model (1000 unless stated).")
     disk: Annotated[Bytes, Field(ge=1 << 20)] | None = Field(
         default=None, description="Space for what the run writes (1Gi unless stated); at least 1Mi."
