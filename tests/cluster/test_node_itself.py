@@ -77,6 +77,13 @@ def test_a_policy_denies_what_another_pod_may(node_cluster: NodeCluster, space: 
     assert told(node_cluster, space, "none") == "no"
 
 
+def test_a_service_is_found_by_its_name(node_cluster: NodeCluster, space: str) -> None:
+    inside = f"curl -sk -m 10 https://kubernetes.default.svc/readyz >{TOLD}"
+    outside = f"curl -s -m 10 http://nobody.invalid || echo , outside $? >>{TOLD}"
+    node_cluster.create(pod("asks", container("agent", f"{inside}; {outside}")), "-n", space)
+    assert told(node_cluster, space, "asks") == "ok, outside 6"  # curl: could not resolve
+
+
 def test_a_pod_reaches_a_server_of_this_machine(node_cluster: NodeCluster, space: str) -> None:
     class Answer(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:

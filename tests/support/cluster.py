@@ -102,7 +102,8 @@ class Cluster:
         subprocess.run([str(SCRIPTS / "down.sh"), str(self._state())], check=True)
 
     def pid(self, program: str) -> int:
-        """Of etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, containerd, kube-proxy, netpol."""
+        """Of etcd, kube-apiserver, kube-controller-manager, kube-scheduler; of node (its first process), kubelet,
+        containerd, kube-proxy, netpol."""
         return int((self._state() / "run" / f"{program}.pid").read_text().split()[0])
 
     def kill(self, program: str) -> None:

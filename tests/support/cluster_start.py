@@ -71,7 +71,7 @@ def cannot(why: str) -> None:
 @contextmanager
 def _used(name: str, node: bool, flags: dict[str, str]) -> Iterator[NodeCluster]:
     folder = built()
-    if node and (os.geteuid() != 0 or not (folder / "node" / ".done").exists()):
+    if node and (os.geteuid() != 0 or not (folder / ".dns").exists()):
         cannot("a node needs root, and make cluster run by root")
     tests = Path(tempfile.gettempdir()) / f"szc-{name}"  # short: sockets of the node have long paths below it
     state = tests / "state"

@@ -15,7 +15,7 @@ mount -t tmpfs -o mode=755 tmpfs /run   # CNI's and runc's state are the node's 
 mkdir -p /run/lock /run/netns
 ip link set lo up
 sysctl -qw net.ipv4.ip_forward=1
-# The node has no way out, so names are not looked up outside it either.
+# The node has no way out: its own programs look up no names.
 mkdir -p /run/etc && echo 'nameserver 127.0.0.1' >/run/etc/resolv.conf
 touch /run/ready
 # bash reaps the orphans that fall to process 1.
