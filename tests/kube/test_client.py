@@ -103,6 +103,19 @@ def test_an_apply_owns_its_fields(cluster: Cluster, namespace: str) -> None:
     using(cluster, act)
 
 
+def test_a_table_has_what_kubectl_shows(cluster: Cluster, namespace: str) -> None:
+    async def act(api: Client) -> Any:
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one"}, "data": {"a": "1", "b": "2"}}
+        await api.create(resources.CONFIG_MAPS, body, namespace)
+        return await api.table(resources.CONFIG_MAPS, "one", namespace)
+
+    found = using(cluster, act)
+
+    assert [column["name"] for column in found["columnDefinitions"]] == ["Name", "Data", "Age"]
+    assert found["rows"][0]["cells"][:2] == ["one", 2]
+    assert found["rows"][0]["object"]["metadata"]["namespace"] == namespace
+
+
 def test_no_server_is_away(cluster: Cluster, tmp_path: Path) -> None:
     port = cluster.kubectl("config", "view", "-o", "jsonpath={.clusters[0].cluster.server}").rsplit(":", 1)[1].strip()
     elsewhere = tmp_path / "kubeconfig"

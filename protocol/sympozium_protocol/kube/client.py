@@ -24,6 +24,10 @@ SILENCE: Final = 90.0
 """Seconds without a word on a watch: the server sends bookmarks about every minute, so the connection is dead."""
 CONNECTIONS: Final = 32
 
+JSON: Final = "application/json"
+TABLE: Final = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+"""The server's own table of a list: the columns that ``kubectl get`` shows."""
+
 _TYPES: Final[Mapping[PatchType, str]] = {
     "merge": "application/merge-patch+json",
     "json": "application/json-patch+json",
@@ -77,6 +81,10 @@ class Client:
         metadata = found["metadata"]
         items = tuple({**kind, **item} for item in found["items"] or ())
         return Page(items, metadata["resourceVersion"], metadata.get("continue") or "")
+
+    async def table(self, resource: Resource, name: str = "", namespace: str = "", *, labels: str = "") -> KubeObject:
+        """One object, or all of them, as people see them: a Table of meta.k8s.io/v1, with the server's own columns."""
+        return await self._answer("GET", resource.path(namespace, name), {"labelSelector": labels}, accept=TABLE)
 
     async def watch(
         self, resource: Resource, version: str, namespace: str = "", *, labels: str = "", fields: str = ""
@@ -164,12 +172,13 @@ class Client:
         query: Mapping[str, str] | None = None,
         *,
         body: object = None,
-        content: str = "application/json",
+        content: str = JSON,
+        accept: str = JSON,
     ) -> KubeObject:
         """The answer's JSON. Raises KubeError."""
         import aiohttp
 
-        response = await self._request(method, path, query or {}, body=body, content=content)
+        response = await self._request(method, path, query or {}, body=body, content=content, accept=accept)
         try:
             found: KubeObject = json.loads(await response.read())
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -185,16 +194,18 @@ class Client:
         query: Mapping[str, str],
         *,
         body: object = None,
-        content: str = "application/json",
+        content: str = JSON,
+        accept: str = JSON,
         timeout: aiohttp.ClientTimeout | None = None,
     ) -> aiohttp.ClientResponse:
+        headers = {"Accept": accept, "Content-Type": content, "User-Agent": self._agent}
         try:
-            return await self._once(method, path, query, body, content, timeout)
+            return await self._once(method, path, query, body, headers, timeout)
         except Unauthorized:
             if self._login.renew is None:
                 raise
             await self._login.renew()
-            return await self._once(method, path, query, body, content, timeout)
+            return await self._once(method, path, query, body, headers, timeout)
 
     async def _once(
         self,
@@ -202,16 +213,15 @@ class Client:
         path: str,
         query: Mapping[str, str],
         body: object,
-        content: str,
+        headers: dict[str, str],
         timeout: aiohttp.ClientTimeout | None,
     ) -> aiohttp.ClientResponse:
         import aiohttp
 
         asked = urlencode({name: value for name, value in query.items() if value})
         url = f"{self._login.server}{path}" + (f"?{asked}" if asked else "")
-        headers = {"Accept": "application/json", "Content-Type": content, "User-Agent": self._agent}
         if said := await self._login.authorization():
-            headers["Authorization"] = said
+            headers = {**headers, "Authorization": said}
         wait = timeout or aiohttp.ClientTimeout(total=TIMEOUT)
         try:
             answer = await self._rest.request(method, url, headers=headers, body=body, _request_timeout=wait)
