@@ -17,6 +17,11 @@ from packaging.utils import canonicalize_name
 
 LEFT_OUT = frozenset({"pip"})
 """sqlite-utils asks for pip, for a command of its own by which people add to it. Nothing in an image installs."""
+UNUSED = {
+    "kubernetes": ("client/api/", "client/models/", "aio/client/api/", "aio/client/models/"),
+}
+"""Of a package: modules that it loads when somebody names them, and nobody here does. 122 of 126 MB are such, generated:
+a class for each object of the API, where our programs have plain dicts. The folders' own ``__init__.py`` stay."""
 
 
 def closure(found: dict[str, Distribution], wanted: list[str]) -> list[str]:
@@ -42,7 +47,10 @@ def closure(found: dict[str, Distribution], wanted: list[str]) -> list[str]:
 
 def link(package: Distribution, installed: Path, root: Path) -> None:
     """Link a package's modules, with their bytecode, and its data. Its console scripts stay behind."""
+    unused = tuple(f"{package.name}/{folder}" for folder in UNUSED.get(package.name, ()))
     for file in package.files or ():
+        if str(file).startswith(unused) and file.name != "__init__.py":
+            continue
         for path in (file, Path(cache_from_source(str(file))) if file.suffix == ".py" else file):
             target = root / path
             if ".." in path.parts or target.exists() or not (installed / path).exists():

@@ -1,6 +1,6 @@
 """What packages of the workspace need: ``requirements.py WORKSPACE NAME...`` prints what comes from outside it.
 
-Packages of ours that these need are followed. Without a name: of all packages.
+Packages of ours that these need are followed. Without a name: of all packages, with the extras that images take.
 """
 
 import re
@@ -55,7 +55,12 @@ def _split(requirement: str) -> tuple[str, list[str]]:
     return name, [extra.strip() for extra in (extras or "").split(",") if extra.strip()]
 
 
+def _all(workspace: Path, ours: dict[str, Project]) -> list[str]:
+    images = tomllib.loads((workspace / "images/programs.toml").read_text()).values()
+    return [*ours, *(name for image in images for name in image["packages"])]
+
+
 if __name__ == "__main__":
     workspace, *names = sys.argv[1:]
     every = projects(Path(workspace))
-    print("\n".join(closure(every, names or list(every))[1]))
+    print("\n".join(closure(every, names or _all(Path(workspace), every))[1]))
