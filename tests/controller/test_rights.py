@@ -123,9 +123,12 @@ def test_what_the_installation_does_not_grant_is_named() -> None:
 
 
 def test_a_missing_namespace_is_named_and_a_busy_server_is_no_refusal() -> None:
-    missing = why_refused(NotFound(404, "NotFound", 'namespaces "payments" not found'), "payments")
+    missing = why_refused(
+        NotFound(404, "NotFound", 'namespaces "payments" not found', {"kind": "namespaces"}), "payments"
+    )
     assert missing == (Reason.MissingReference, "there is no namespace payments, where a skill is to act")
     assert why_refused(Busy(500, "InternalError", "later"), "payments") is None
+    assert why_refused(NotFound(404, "NotFound", "no such role", {"kind": "roles"}), "payments") is None
     other = why_refused(Forbidden(403, "Forbidden", "a policy denies"), "")
     assert other == (Reason.PolicyUnsatisfiable, "a skill's rights in the whole cluster were refused: a policy denies")
 

@@ -169,7 +169,7 @@ def why_refused(error: KubeError, namespace: str) -> tuple[Reason, str] | None:
     ``namespace``: where the right was to hold, empty for the whole cluster.
     """
     where = f"in namespace {namespace}" if namespace else "in the whole cluster"
-    if error.status == 404:
+    if error.status == 404 and error.details.get("kind") == "namespaces":
         return Reason.MissingReference, f"there is no namespace {namespace}, where a skill is to act"
     if not isinstance(error, Forbidden):
         return None
