@@ -34,9 +34,11 @@ def _once(options: argparse.Namespace) -> int:
 
 
 async def _serve(options: argparse.Namespace) -> None:
-    from sympozium_bus_auth.keys import TOKEN_PUBLIC, Keys
+    from contextlib import AsyncExitStack
+
+    from sympozium_bus_auth.keys import Keys
     from sympozium_bus_auth.program import Service, serve
-    from sympozium_bus_auth.verifying import SignedTokens
+    from sympozium_bus_auth.verifiers import verifier
     from sympozium_protocol.bus.settings import BusSettings
     from sympozium_protocol.bus.stream import StreamLimits
 
@@ -45,17 +47,18 @@ async def _serve(options: argparse.Namespace) -> None:
     bus = BusSettings.from_environment()
     if bus is None:
         raise Ended(Reason.Usage, "SYMPOZIUM_BUS: is not set; it names the server")
-    await serve(
-        Service(
-            bus=bus,
-            keys=Keys.read(options.keys),
-            verifier=SignedTokens.of(options.keys / TOKEN_PUBLIC),
-            stream=StreamLimits(age=options.age, size=options.size, replicas=options.replicas),
-            connections=options.connections,
-            ready=options.ready,
-            ended_grace=options.ended_grace,
+    async with AsyncExitStack() as stack:
+        await serve(
+            Service(
+                bus=bus,
+                keys=Keys.read(options.keys),
+                verifier=await verifier(stack, options.keys, cluster=options.cluster),
+                stream=StreamLimits(age=options.age, size=options.size, replicas=options.replicas),
+                connections=options.connections,
+                ready=options.ready,
+                ended_grace=options.ended_grace,
+            )
         )
-    )
 
 
 if __name__ == "__main__":

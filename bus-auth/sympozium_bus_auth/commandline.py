@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from sympozium_protocol.exits import Reason
+from sympozium_protocol.kube.labels import SYSTEM_NAMESPACE
 
 KEYS: Final = "SYMPOZIUM_BUS_KEYS"
+SYSTEM: Final = "SYMPOZIUM_SYSTEM_NAMESPACE"
 EPILOG: Final = f"""Variables: SYMPOZIUM_BUS (of serve: the server, nats://HOST:PORT or tls://HOST:PORT),
-SYMPOZIUM_BUS_CA_FILE (certificates of the authorities that the server's may come from), {KEYS} (instead of --keys).
+SYMPOZIUM_BUS_CA_FILE (certificates of the authorities that the server's may come from), {KEYS} (instead of --keys),
+KUBECONFIG and {SYSTEM} (in a cluster: which one, unless it is the pod's own, and where its controller is).
 Exit codes: 0 done, 10 wrong usage, 13 a key is missing, 51 told to stop, 68 the server does not accept these keys."""
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZES: Final = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
@@ -42,7 +45,18 @@ def _parser() -> _Parser:
     keys = commands.add_parser(
         "keys", help="make the keys, or take those that are there, and print the server's configuration"
     )
-    keys.add_argument("folder", type=Path, metavar="DIR", help="made if need be; nothing in it is overwritten")
+    where = keys.add_mutually_exclusive_group(required=True)
+    where.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="made if need be; nothing is overwritten")
+    where.add_argument(
+        "--into-secrets",
+        nargs="?",
+        const=os.environ.get(SYSTEM) or SYSTEM_NAMESPACE,
+        metavar="NAMESPACE",
+        help=f"into Secrets of a cluster instead, with certificates of the server (default {SYSTEM_NAMESPACE})",
+    )
+    keys.add_argument(
+        "--names", nargs="+", default=[], metavar="NAME", help="further names or addresses of the server, for those"
+    )
     _token(commands.add_parser("token", help="mint a token by hand, and print it"))
     return parser
 
@@ -61,6 +75,7 @@ def _serve(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="let a run's gate in for so long after the run's result (default 10m)",
     )
+    option("--cluster", action="store_true", help="ask a cluster too who somebody is; no token.pub is needed then")
     option("--ready", type=Path, metavar="FILE", help="is there while this program answers, for health checks")
     option(
         "--connections",

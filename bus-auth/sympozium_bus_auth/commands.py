@@ -17,10 +17,30 @@ def perform(options: argparse.Namespace) -> str:
     """What to print. Raises Ended."""
     if options.command == "token":
         return tokens.mint(_identity(options), options.key, lasts=options.lasts)
+    if options.into_secrets:
+        return _into_secrets(options)
     from sympozium_bus_auth import keys
     from sympozium_bus_auth.configuration import configuration
 
     return configuration(keys.make(options.folder).public).rstrip()
+
+
+def _into_secrets(options: argparse.Namespace) -> str:
+    import asyncio
+
+    from sympozium_bus_auth.cluster.secrets import into_secrets
+    from sympozium_protocol.kube.client import Client
+    from sympozium_protocol.kube.errors import KubeError
+    from sympozium_protocol.kube.login import login
+
+    async def put() -> list[str]:
+        async with Client(await login(), user_agent="sympozium-bus-auth") as api:
+            return await into_secrets(api, options.into_secrets, tuple(options.names))
+
+    try:
+        return "\n".join(asyncio.run(put()))
+    except KubeError as error:
+        raise Ended(Reason.BusRefused, f"the API server: {error.message}") from None
 
 
 def _identity(options: argparse.Namespace) -> Identity:

@@ -1,7 +1,9 @@
-"""Who is let in: the server's questions, answered one after the other, and how many connections one may have."""
+"""Who is let in: the server's questions, several at a time, and how many connections one may have."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import time
 from collections import Counter
@@ -18,6 +20,8 @@ from sympozium_protocol.bus.subjects import RunKey
 from sympozium_protocol.bus.tokens import RunIdentity
 from sympozium_protocol.process import log
 
+AT_ONCE: Final = 64
+"""Questions in hand: some are answered by asking others. What comes on top waits with the library."""
 _CONNECTIONS: Final = "$SYS.REQ.SERVER.PING.CONNZ"
 
 
@@ -37,6 +41,9 @@ class Door:
         self._at_most = at_most
         self._admitted: Counter[str] = Counter()
         """At least as many as each principal has: who leaves is not taken off until it matters."""
+        self._counting = asyncio.Lock()
+        self._room = asyncio.Semaphore(AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def answer(self, message: Message) -> None:
         """One question. What is not from a server gets no answer."""
@@ -45,12 +52,23 @@ class Door:
         except BadJwt as fault:
             log("bus-auth", refused=f"a request: {fault}")
             return
+        await self._room.acquire()
+        task = asyncio.create_task(self._answer(message, question))
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._room.release()
+
+    async def _answer(self, message: Message, question: Question) -> None:
         try:
             data = await self._judged(question)
         except Refused as why:
             log("bus-auth", refused=str(why), host=question.host)
             data = refuse(question, self._issuer)
-        await self._asked.publish(message.reply, data)
+        with contextlib.suppress(Away):  # the server asks again when its client comes again
+            await self._asked.publish(message.reply, data)
 
     async def _judged(self, question: Question) -> bytes:
         verified, may = await judge(question, self._verifier)
@@ -58,12 +76,17 @@ class Door:
         if isinstance(verified.identity, RunIdentity):
             await self._check_going_on(verified.identity)
         if self._admitted[principal] >= self._at_most:
-            self._admitted[principal] = await self._connections(principal)
-        if self._admitted[principal] >= self._at_most:
-            raise Refused(f"{principal} has {self._admitted[principal]} connections")
+            async with self._counting:
+                await self._count_anew(principal)
         self._admitted[principal] += 1
         log("bus-auth", admitted=principal, host=question.host)
         return admit(question, verified, may, self._issuer, time.time())
+
+    async def _count_anew(self, principal: str) -> None:
+        """Raises Refused when there are as many as there may be."""
+        self._admitted[principal] = await self._connections(principal)
+        if self._admitted[principal] >= self._at_most:
+            raise Refused(f"{principal} has {self._admitted[principal]} connections")
 
     async def _check_going_on(self, run: RunIdentity) -> None:
         """Raises Refused when it ended a while ago: its gate has had the time to see that all is in the stream."""

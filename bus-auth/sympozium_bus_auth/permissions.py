@@ -9,6 +9,7 @@ from typing import Final
 
 from sympozium_protocol.bus import subjects
 from sympozium_protocol.bus.tokens import (
+    ControllerIdentity,
     Identity,
     LauncherIdentity,
     PersonIdentity,
@@ -50,6 +51,8 @@ def permissions(identity: Identity, nonce: str) -> Permissions:
             return _person(identity, reader)
         case ServiceIdentity():
             return _service(identity, reader)
+        case ControllerIdentity():
+            return _controller(tuple(f"{namespace}.*" for namespace in identity.namespaces), reader)
 
 
 def _bridge(runs: tuple[str, ...], reader: str) -> Permissions:
@@ -88,6 +91,12 @@ def _service(identity: ServiceIdentity, reader: str) -> Permissions:
         subjects.manifest(identity.service),
     )
     return Permissions(SERVICES, (*publish, *_reading(runs, reader)), subscribe, answers=True)
+
+
+def _controller(runs: tuple[str, ...], reader: str) -> Permissions:
+    """It may end a run anyway; that somebody asked for it is its to say."""
+    says = tuple(f"sympozium.run.{run}.said.cancel.*" for run in runs)
+    return Permissions(RUNS, (*says, *_reading(runs, reader)), (_own_inbox(reader), *_hearing(runs)))
 
 
 def _of_a_participant(run: str, participant: str) -> Iterator[str]:

@@ -20,10 +20,11 @@ from sympozium_bridge.packing import parts_of, together
 from sympozium_bridge.progress import Progress
 from sympozium_bridge.standins import StandIns
 from sympozium_protocol.bus import subjects
-from sympozium_protocol.bus.documents import CHUNK, Record, Records, Status
+from sympozium_protocol.bus.documents import CHUNK, Record, Records, Status, record_parts
 from sympozium_protocol.bus.faults import Away, NobodyThere, Superseded
 from sympozium_protocol.bus.gather import BadRecord, Found, Gatherer
 from sympozium_protocol.bus.link import Link, Message, connected
+from sympozium_protocol.bus.places import RUN_PATH
 from sympozium_protocol.bus.reader import Reader, Stored, open_reader
 from sympozium_protocol.bus.settings import BusSettings
 from sympozium_protocol.bus.subjects import Elsewhere, Own, RunKey, Said
@@ -47,12 +48,13 @@ class Bus:
     """One life of the gate on the bus."""
 
     def __init__(
-        self, settings: BusSettings, gate: Gate, standins: StandIns, progress: Progress, *, run_digest: str, writer: str
+        self, settings: BusSettings, gate: Gate, standins: StandIns, progress: Progress, *, spec: bytes, writer: str
     ) -> None:
-        """``run_digest``: of the RunSpec's bytes. ``writer``: as whom this directory's gate writes."""
+        """``spec``: the RunSpec's bytes. ``writer``: as whom this directory's gate writes."""
         self._settings = settings
         self._gate = gate
-        self._run_digest = run_digest
+        self._spec = spec
+        self._run_digest = digest(spec)
         self._run = RunKey.of(gate.spec)
         self._writer = writer
         self._unexpected = -1
@@ -67,6 +69,8 @@ class Bus:
         self._last = 0
         """Of the run's own records, the last."""
         self._positioned = False
+        self._begun = False
+        """Has the stream a whole file of the run's own?"""
         self._claimed = False
         """Not before the stream has said so: a claim that was lost shuts nobody out."""
         self._news = asyncio.Event()
@@ -129,7 +133,7 @@ class Bus:
     async def _drain_once(self) -> str:
         try:
             async with self._linked() as link:
-                await self._catch_up(await open_reader(link, self._run, self._read))
+                await self._position(link)
                 while self._gate.journal.behind:
                     await self._publish(link)
         except (Away, Reposition) as fault:
@@ -146,8 +150,7 @@ class Bus:
         async with self._linked() as link:
             await self._alone(link)
             await link.subscribe(subjects.present(self._run), self._answer_present(link))
-            reader = await open_reader(link, self._run, self._read)
-            await self._catch_up(reader)
+            reader = await self._position(link)
             self._positioned = True
             if not self._claimed:
                 await self._append(link, [claim_of(self._writer)])
@@ -187,6 +190,23 @@ class Bus:
 
         return answer
 
+    async def _position(self, link: Link) -> Reader:
+        """Know all that the stream has of the run, which begins with its RunSpec; then hear what comes after it."""
+        reader = await open_reader(link, self._run, self._read)
+        await self._catch_up(reader)
+        if not self._begun:
+            await self._begin(link)
+        return reader
+
+    async def _begin(self, link: Link) -> None:
+        """Whoever made the pod has not told the stream of the run: it does not speak to the bus, as in a cluster.
+
+        Parts of a RunSpec that a former life left unfinished are in the way of nobody: it comes again from its first.
+        """
+        for part in record_parts(RUN_PATH, self._spec):
+            await self._append(link, [part])
+        self._begun = True
+
     async def _catch_up(self, reader: Reader) -> None:
         while reader.pending:
             self._take(await reader.next())
@@ -225,6 +245,7 @@ class Bus:
         """Why it cannot be used, if it cannot."""
         if isinstance(at, Elsewhere):
             return self._standins.found(found, at)
+        self._begun = True
         if self._positioned and found.writer != self._writer:
             raise Ended(Reason.RunLocked, f"{self._run}: another gate has this run now ({found.path})")
         if not self._gate.journal.stored(found.path, found.data):
@@ -233,7 +254,7 @@ class Bus:
 
     def _unknown(self, found: Found) -> None:
         """The run's records have a file that this directory lacks."""
-        if found.path == "run/run.json":
+        if found.path == RUN_PATH:
             if digest(found.data) != self._run_digest:
                 raise Ended(Reason.InvalidRun, f"{self._run}: the stream has another run of this name")
         elif found.path.startswith("bridge/gates/") or self._gate.holds(found.path, found.data):

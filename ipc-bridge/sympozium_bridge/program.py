@@ -12,7 +12,7 @@ from sympozium_bridge.journal import Journal
 from sympozium_bridge.outbox import Outbox
 from sympozium_bridge.places import Places
 from sympozium_protocol import layout
-from sympozium_protocol.files import Directory, digest
+from sympozium_protocol.files import Directory
 from sympozium_protocol.messages.spec import RunSpec
 from sympozium_protocol.process import Settings, cancelled, open_run
 from sympozium_protocol.waiting import Watch, stay_alive
@@ -87,4 +87,4 @@ def _bus(root: Directory, spec: RunSpec, gate: Gate) -> tuple[Bus, StandIns]:
     with root.open(layout.RUN) as run:
         data = run.read(layout.RUN_FILE) or b""
     writer = writer_of(gate.places.own)
-    return Bus(settings, gate, standins, Progress(root, spec), run_digest=digest(data), writer=writer), standins
+    return Bus(settings, gate, standins, Progress(root, spec), spec=data, writer=writer), standins

@@ -227,7 +227,8 @@ def _log(error: Exception) -> None:
 async def connect(
     settings: BusSettings, *, principal: str, login: Login | None = None, tell: Callable[[Exception], None] = _log
 ) -> Link:
-    """Open a connection. Raises Away, and Ended (BusRefused) when the server does not want us.
+    """Open a connection. Raises Away, and Ended (BusRefused) when the server does not want us; with a token that
+    others renew, Away then too.
 
     ``principal``: as whom it reads (``subjects.run_principal``, ``person_principal``), as the token has it.
     ``tell``: is told what goes wrong beside what was asked.
@@ -300,7 +301,8 @@ def _fault(settings: BusSettings, error: Exception) -> Exception:
         return refused(f"{settings.url}: {_NO_TLS}; nothing was said to it")
     if any(refusal in words.lower() for refusal in _REFUSALS):
         hint = "it does not accept this token" if settings.token_file else "it wants a token"
-        return refused(f"{settings.url}: {hint} ({words.strip(chr(39)).lower()})")
+        why = f"{settings.url}: {hint} ({words.strip(chr(39)).lower()})"
+        return Away(why) if settings.renewed else refused(why)
     return Away(f"{settings.url}: {words.lower()}")
 
 

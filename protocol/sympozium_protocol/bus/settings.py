@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
+from sympozium_protocol.bus.unchecked import is_of_a_pod
 from sympozium_protocol.exits import Ended, Reason
 
 
@@ -57,6 +58,12 @@ class BusSettings:
         except (OSError, ValueError) as error:
             why = (error.strerror or "").lower() if isinstance(error, OSError) else "is no text"
             raise Ended(Reason.BusRefused, f"{self.token_file}: {why}") from None
+
+    @property
+    def renewed(self) -> bool:
+        """Is the token a pod's own? The kubelet renews it, and the cluster may not know the pod yet, or not answer: who
+        is refused with it now may be let in later. Raises Ended (BusRefused)."""
+        return is_of_a_pod(self.token() or "")
 
     def tls(self) -> ssl.SSLContext | None:
         """Raises Ended (BusRefused) when the authorities cannot be read."""

@@ -160,6 +160,10 @@ def launcher_principal(name: str) -> str:
     return f"launcher:{name}"
 
 
+def controller_principal(name: str) -> str:
+    return f"controller:{name}"
+
+
 def inbox(reader: str) -> str:
     """What the connection with this reader alone can listen below. Of one principal they have a common beginning."""
     return f"_INBOX.{reader.replace('-', '.')}"

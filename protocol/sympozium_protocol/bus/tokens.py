@@ -79,8 +79,20 @@ class LauncherIdentity(Wire):
         return subjects.launcher_principal(self.name)
 
 
+class ControllerIdentity(Wire):
+    """Who makes the runs of a cluster: reads them, and cancels them in the name of whoever asked it to."""
+
+    role: Literal["controller"] = "controller"
+    name: str = Field(min_length=1, max_length=180)
+    namespaces: Namespaces
+
+    @property
+    def principal(self) -> str:
+        return subjects.controller_principal(self.name)
+
+
 Identity: TypeAlias = Annotated[
-    RunIdentity | PersonIdentity | ServiceIdentity | LauncherIdentity, Field(discriminator="role")
+    RunIdentity | PersonIdentity | ServiceIdentity | LauncherIdentity | ControllerIdentity, Field(discriminator="role")
 ]
 _identity: TypeAdapter[Identity] = TypeAdapter(Identity)
 
