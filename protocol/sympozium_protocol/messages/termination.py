@@ -83,7 +83,7 @@ def _without_output(told: Termination) -> Termination:
     return told.model_copy(update={"output": "", "cut": told.output_size > 0})
 
 
-def _cut(told: Termination, field: Literal["output", "message"], limit: int) -> bytes | None:
+def _cut(told: Termination, field: str, limit: int) -> bytes | None:
     """The longest beginning of ``field`` that fits; None if not even an empty one does."""
     whole: str = getattr(told, field)
 

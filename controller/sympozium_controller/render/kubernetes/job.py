@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -14,6 +14,7 @@ from sympozium_controller.render.images import UID, Images
 from sympozium_controller.render.kubernetes import containers, credentials, volumes
 from sympozium_controller.render.kubernetes.seeds import Seeds, seeds
 from sympozium_controller.render.kubernetes.where import InCluster
+from sympozium_controller.render.notenforced import NotEnforced
 
 OURS: Final = "sympozium.ai/"
 """Labels and annotations that begin so are ours alone."""
@@ -30,6 +31,7 @@ class Manifests:
 
     job: dict[str, Any]
     config: dict[str, Any] | None = None
+    not_enforced: tuple[NotEnforced, ...] = ()
 
     @property
     def documents(self) -> tuple[dict[str, Any], ...]:
@@ -54,6 +56,7 @@ def render(pod: Pod, where: InCluster, images: Images) -> Manifests:
             },
         },
         config={**config, "data": dict(found.config)} if found.config else None,
+        not_enforced=tuple(_not_enforced(pod)),
     )
 
 
@@ -141,3 +144,13 @@ def _placing(pod: Pod, where: InCluster) -> dict[str, Any]:
         "imagePullSecrets": [{"name": name} for name in pull],
     }
     return {key: value for key, value in found.items() if value}
+
+
+def _not_enforced(pod: Pod) -> Iterator[NotEnforced]:
+    reach = egress.egress_class(egress.destinations(pod))
+    told = f"The containers share one network, and only a NetworkPolicy for the label {LABEL_EGRESS}={reach} bounds it."
+    yield NotEnforced("egress", told)
+    yield NotEnforced("processes", "How many a container may start is a setting of the node.")
+    sharing = [one.name for one in pod.participants if one.identity]
+    if len(sharing) > 1:
+        yield NotEnforced("identity", f"{', '.join(sharing)}: share one account, with the rights of all of them.")
