@@ -8,11 +8,6 @@ from sympozium_controller.crds.kinds import CATEGORY, GROUP, KINDS, VERSION, Kin
 from sympozium_controller.crds.rules import FINAL_PHASE
 from sympozium_controller.crds.schema import Schema, structural
 
-_IDENTITY: Schema = {
-    "apiVersion": {"type": "string", "description": f"{GROUP}/{VERSION}"},
-    "kind": {"type": "string", "description": "The kind of this object."},
-}
-
 
 def documents() -> tuple[dict[str, Any], ...]:
     """One CustomResourceDefinition per kind, to be applied before anything of them."""
@@ -64,7 +59,6 @@ def schema(kind: Kind) -> Schema:
         "description": kind.model.__doc__,
         "required": ["spec"],
         "properties": {
-            **_IDENTITY,
             "metadata": {"type": "object", "properties": {"name": kind.name_schema()}},
             "spec": structural(spec.annotation) | {"description": spec.description},
             "status": structural(kind.status, defaults=False),

@@ -85,7 +85,8 @@ _OCCASION: Final = (
         'type scheduled needs schedule, such as "0 9 * * 1-5"',
     ),
     Rule(
-        "!has(self.type) || self.type == 'scheduled' || has(self.interval) || (has(self.schedule) && self.schedule != '')",
+        "!has(self.type) || self.type == 'scheduled' || has(self.interval)"
+        " || (has(self.schedule) && self.schedule != '')",
         "types heartbeat and sweep need interval",
     ),
     Rule(

@@ -1,9 +1,9 @@
 """From pydantic's JSON Schema to a structural one, as the API server takes it. Pure.
 
 References are put in, ``X or null`` is X (who wants a field away leaves it out), what may hold anything keeps its
-unknown fields, and defaults are those that say something: a false, a number, a word. There are none for lists, as an empty
-one may mean something else than an absent one, and none within lists: ``kubectl apply`` would find every object
-changed whose list got some.
+unknown fields, and defaults are those that say something: a false, a number, a word. There are none for lists, as
+an empty one may mean something else than an absent one, and none within lists: ``kubectl apply`` would find every
+object changed whose list got some.
 """
 
 from __future__ import annotations
