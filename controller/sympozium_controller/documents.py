@@ -84,7 +84,7 @@ def parse(sources: Sequence[tuple[str, str | bytes]]) -> Objects:
     objects = Objects()
     for file, text in sources:
         for origin, value in _documents(file, text):
-            objects.add(_object(value, origin), origin)
+            objects.add(read_object(value, origin), origin)
     return objects
 
 
@@ -104,7 +104,8 @@ def _members(value: Any) -> Iterable[Any]:
     return [value]
 
 
-def _object(value: Any, origin: Origin) -> Object:
+def read_object(value: Any, origin: Origin) -> Object:
+    """The object in plain values. Raises InvalidObject naming the field."""
     model = _model(value, origin)
     try:
         # as JSON: strict about types, yet a list is a tuple there

@@ -33,7 +33,7 @@ def policies_of(objects: Objects, chosen: Chosen, flags: Flags) -> tuple[Sympozi
     named = [_named(objects, chosen.namespace, *one) for one in names if one[0]]
     found = {policy.name: policy for policy in (*_floors(objects, chosen.namespace), *named)}
     for policy in found.values():
-        _check_template(policy, objects.origin(policy))
+        check_template(policy, objects.origin(policy))
     return tuple(found.values())
 
 
@@ -56,7 +56,8 @@ def _named(objects: Objects, namespace: str, name: str, origin: Origin, field: s
     raise Refused(Reason.MissingReference, origin, field, why)
 
 
-def _check_template(policy: SympoziumPolicy, origin: Origin) -> None:
+def check_template(policy: SympoziumPolicy, origin: Origin) -> None:
+    """A policy that stands in for a built-in one has its template. Raises InvalidObject."""
     wanted = BUILT_IN.get(policy.name)
     if wanted and policy.spec.template != wanted:
         why = f"a policy named {policy.name} must have the template {wanted}"

@@ -1,0 +1,184 @@
+"""What a request leads to, found through a ``Lookup``: as little as its judgement needs, a few objects at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from sympozium_controller.admission.effective import demands_sandbox
+from sympozium_controller.admission.judging import Known, origin_of, skill_names
+from sympozium_controller.admission.secrets import stand_in
+from sympozium_controller.documents import Objects, read_object
+from sympozium_controller.errors import Refused
+from sympozium_controller.objects import (
+    AgentRun,
+    MCPServer,
+    Object,
+    SkillPack,
+    SympoziumInstance,
+    SympoziumPolicy,
+)
+from sympozium_controller.policies import FLOOR_LABEL
+from sympozium_protocol.kube.api import KubeApi, KubeObject
+from sympozium_protocol.kube.errors import Forbidden, NotFound
+from sympozium_protocol.kube.resources import INSTANCES, MCP_SERVERS, POLICIES, SKILL_PACKS, Resource
+
+RUNTIME_CLASSES: Final = Resource("node.k8s.io", "v1", "runtimeclasses", "RuntimeClass", namespaced=False)
+RESTRICTIVE: Final = "restrictive"
+"""The built-in policy that demands a sandbox."""
+PAGE: Final = 250
+"""Objects asked for at once where there may be many."""
+
+
+class Lookup(Protocol):
+    """Where objects are found: the API server, or what a program knows of it already."""
+
+    async def get(self, resource: Resource, name: str, namespace: str) -> KubeObject | None: ...
+
+    async def all(self, resource: Resource, namespace: str) -> Sequence[KubeObject]:
+        """Of all namespaces where ``namespace`` is empty."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The API server itself: what was written a moment ago counts. Raises KubeError."""
+
+    api: KubeApi
+
+    async def get(self, resource: Resource, name: str, namespace: str) -> KubeObject | None:
+        try:
+            return await self.api.get(resource, name, namespace)
+        except NotFound:
+            return None
+
+    async def all(self, resource: Resource, namespace: str) -> Sequence[KubeObject]:
+        found: list[KubeObject] = []
+        page = await self.api.list(resource, namespace, limit=PAGE)
+        found += page.items
+        while page.more:
+            page = await self.api.list(resource, namespace, limit=PAGE, more=page.more)
+            found += page.items
+        return found
+
+
+@dataclass
+class _Finding:
+    """What has been found so far for one request."""
+
+    lookup: Lookup
+    namespace: str
+    system: str
+    objects: Objects = field(default_factory=Objects)
+    packs: dict[str, SkillPack] = field(default_factory=dict)
+    faults: list[Refused] = field(default_factory=list)
+    sandboxes: frozenset[str] | None = None
+
+    def known(self) -> Known:
+        return Known(self.objects, self.packs, tuple(self.faults), sandboxes=self.sandboxes)
+
+    def read(self, value: KubeObject | None) -> Object | None:
+        """None for what is not there, and for what nobody can read: that is a fault of its own."""
+        if value is None:
+            return None
+        try:
+            return read_object(value, origin_of(value))
+        except Refused as fault:
+            self.faults.append(fault)
+            return None
+
+    def add(self, value: KubeObject | None) -> Object | None:
+        found = self.read(value)
+        if value is not None and found is not None:
+            self.objects.add(found, origin_of(value))
+        return found
+
+    async def policies(self, names: Iterable[str]) -> None:
+        """Those that are named, and the namespace's floors."""
+        wanted = set(names)
+        for value in await self.lookup.all(POLICIES, self.namespace):
+            metadata = value["metadata"]
+            floor = (metadata.get("labels") or {}).get(FLOOR_LABEL) == "true"
+            if floor or metadata["name"] in wanted:
+                self.add(value)
+        if RESTRICTIVE in wanted or any(map(demands_sandbox, self.objects.all(SympoziumPolicy))):
+            await self._sandboxes()
+
+    async def _sandboxes(self) -> None:
+        try:
+            found = await self.lookup.all(RUNTIME_CLASSES, "")
+        except Forbidden:
+            return  # then whoever makes the pod hears of it
+        self.sandboxes = frozenset(one["metadata"]["name"] for one in found)
+
+    async def skills(self, instance: SympoziumInstance) -> None:
+        async with asyncio.TaskGroup() as group:
+            for name in skill_names(instance):
+                group.create_task(self._skill(name))
+
+    async def _skill(self, name: str) -> None:
+        own = await self.lookup.get(SKILL_PACKS, name, self.namespace)
+        if own is not None:
+            self.add(own)
+        if own is None or self.namespace == self.system:
+            shipped = own if self.namespace == self.system else await self.lookup.get(SKILL_PACKS, name, self.system)
+            found = self.read(shipped)
+            if isinstance(found, SkillPack):
+                self.packs[name] = found
+
+    async def servers(self, instance: SympoziumInstance) -> None:
+        async with asyncio.TaskGroup() as group:
+            for name in dict.fromkeys(instance.spec.mcp_servers):
+                group.create_task(self._server(name))
+
+    async def _server(self, name: str) -> None:
+        found = self.add(await self.lookup.get(MCP_SERVERS, name, self.namespace))
+        secret = stand_in(found) if isinstance(found, MCPServer) else None
+        if secret and self.objects.get(type(secret), secret.name, secret.namespace) is None:
+            self.objects.add(secret, origin_of({"kind": "Secret", "metadata": {"name": secret.name}}))
+
+
+async def known_of(one: Object, lookup: Lookup, *, system: str) -> Known:
+    """What ``judging.judge`` needs for this object. Raises what the lookup does."""
+    finding = _Finding(lookup, one.namespace, system)
+    if isinstance(one, AgentRun):
+        await _of_run(one, finding)
+    elif isinstance(one, SympoziumInstance):
+        await _of_instance(one, finding)
+    elif isinstance(one, SkillPack):
+        return await _of_pack(one, finding)
+    return finding.known()
+
+
+async def _of_run(run: AgentRun, finding: _Finding) -> None:
+    instance = finding.add(await finding.lookup.get(INSTANCES, run.spec.instance_ref, run.namespace))
+    if not isinstance(instance, SympoziumInstance):
+        return  # nothing to judge yet, or its fault
+    async with asyncio.TaskGroup() as group:
+        group.create_task(finding.policies(filter(None, (instance.spec.policy or "default", run.spec.policy))))
+        group.create_task(finding.skills(instance))
+        group.create_task(finding.servers(instance))
+
+
+async def _of_instance(instance: SympoziumInstance, finding: _Finding) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(finding.policies([instance.spec.policy or "default"]))
+        group.create_task(finding.skills(instance))
+        group.create_task(finding.servers(instance))
+
+
+async def _of_pack(pack: SkillPack, finding: _Finding) -> Known:
+    """The instances that lead to it: of its namespace, or of all when it is the system's."""
+    everywhere = pack.namespace == finding.system
+    values = await finding.lookup.all(INSTANCES, "" if everywhere else pack.namespace)
+    found = (finding.read(value) for value in values if _names(value, pack.name))
+    instances = tuple(one for one in found if isinstance(one, SympoziumInstance))
+    return Known(instances=instances)
+
+
+def _names(instance: KubeObject, skill: str) -> bool:
+    """Only an instance that says where a skill may act lets it act elsewhere."""
+    configured = (instance.get("spec") or {}).get("skillConfig")
+    return isinstance(configured, dict) and skill in configured

@@ -1,0 +1,44 @@
+"""Who asked for a run, written on it when it is made and never changed. Pure.
+
+By a webhook, as the API server's own language for this (MutatingAdmissionPolicy) came with 1.36 and most clusters are
+older. Another webhook after ours could write the annotation again: what is kept is compared once more at the end. That
+it never changes later is a ValidatingAdmissionPolicy's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sympozium_controller.admission.reviews import FORBIDDEN, Answer, Request
+from sympozium_controller.names import ANNOTATION_REQUESTER
+
+
+def annotation(value: Mapping[str, Any], name: str) -> str | None:
+    """None where there is none."""
+    metadata = value.get("metadata")
+    found = metadata.get("annotations") if isinstance(metadata, dict) else None
+    return found.get(name) if isinstance(found, dict) else None
+
+
+def stamp(request: Request) -> Answer:
+    """The patch that writes it, whatever stood there; nothing where it stands there already."""
+    return Answer(patch=written(request.object, ANNOTATION_REQUESTER, request.username))
+
+
+def written(value: Mapping[str, Any], name: str, wanted: str) -> list[dict[str, Any]]:
+    """The JSON patch after which the annotation is ``wanted``."""
+    if annotation(value, name) == wanted:
+        return []
+    path = f"/metadata/annotations/{name.replace('~', '~0').replace('/', '~1')}"
+    if (value.get("metadata") or {}).get("annotations") is None:
+        return [{"op": "add", "path": "/metadata/annotations", "value": {name: wanted}}]
+    return [{"op": "add", "path": path, "value": wanted}]
+
+
+def check(request: Request) -> Answer | None:
+    """None if it stands there as it must."""
+    if annotation(request.object, ANNOTATION_REQUESTER) == request.username:
+        return None
+    why = f"metadata.annotations.{ANNOTATION_REQUESTER}: says who asked for this run, and only admission writes it; "
+    return Answer(FORBIDDEN, why + "leave it out")

@@ -1,0 +1,140 @@
+"""The rights that somebody must hold himself to write an object which names them. Pure.
+
+A SkillPack gives its rules to runs, an instance says where they hold, and both name Secrets whose values programs get:
+who may write one must not come by more than he has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, Final
+
+from sympozium_controller.objects import MCPServer, SkillPack, SympoziumInstance
+from sympozium_controller.objects.skillpack import Rule
+
+MAX_RIGHTS: Final = 512
+"""Distinct rights of one object, each a question to the API server: two seconds of them."""
+ALL: Final = "*"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Right:
+    """One verb on one kind of object. No ``namespace``: in the whole cluster; no ``name``: on all of them."""
+
+    namespace: str
+    group: str
+    resource: str
+    verb: str
+    subresource: str = ""
+    name: str = ""
+
+    @property
+    def told(self) -> str:
+        """In words: ``get pods/log in the namespace payments``."""
+        what = f"{self.resource}/{self.subresource}" if self.subresource else self.resource
+        what = f"{what}.{self.group}" if self.group else what
+        what = f"{what} {self.name}" if self.name else what
+        return f"{self.verb} {what} " + (f"in the namespace {self.namespace}" if self.namespace else "everywhere")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A right, and the field that names it."""
+
+    right: Right
+    field: str
+
+
+def everything_in(namespace: str) -> Right:
+    """Who holds this holds whatever else there is in the namespace (or in the cluster)."""
+    return Right(namespace, ALL, ALL, ALL)
+
+
+def of_pack(pack: SkillPack, namespaces: Iterable[str]) -> Iterator[Wanted]:
+    """What a pack gives runs in these namespaces, and its Secret."""
+    yield from _granted(pack, namespaces)
+    if pack.spec.sidecar and pack.spec.sidecar.secret_ref:
+        yield Wanted(_secret(pack.spec.sidecar.secret_ref, pack.namespace), "spec.sidecar.secretRef")
+
+
+def _granted(pack: SkillPack, namespaces: Iterable[str]) -> Iterator[Wanted]:
+    if pack.spec.sidecar is None:
+        return
+    for place in dict.fromkeys(namespaces):
+        yield from _of_rules(pack.spec.sidecar.rbac, place, "spec.sidecar.rbac")
+    yield from _of_rules(pack.spec.sidecar.cluster_rbac, "", "spec.sidecar.clusterRBAC")
+
+
+def _of_rules(rules: Iterable[Rule], namespace: str, field: str) -> Iterator[Wanted]:
+    for number, rule in enumerate(rules):
+        parts = product(rule.api_groups, rule.resources, rule.verbs, rule.resource_names or ("",))
+        for group, words, verb, name in parts:
+            resource, _, subresource = words.partition("/")
+            yield Wanted(Right(namespace, group, resource, verb, subresource, name), f"{field}.{number}")
+
+
+def of_instance(instance: SympoziumInstance, packs: Iterable[SkillPack]) -> Iterator[Wanted]:
+    """What it gives its runs: the rules of its packs (those that are there) where it says, and Secrets."""
+    for pack in packs:
+        config = instance.spec.skill_config.get(pack.name)
+        field = f"spec.skillConfig.{pack.name}.namespaces" if config and config.namespaces else "spec.skills"
+        granted = _granted(pack, places_of(instance, pack.name))
+        yield from (Wanted(one.right, field if one.right.namespace else "spec.skills") for one in granted)
+        secret = pack.spec.sidecar.secret_ref if pack.spec.sidecar else ""
+        if secret and not (config and config.secret_ref):  # of the run's namespace, wherever the pack is
+            yield Wanted(_secret(secret, instance.namespace), "spec.skills")
+    yield from (Wanted(_secret(name, instance.namespace), field) for field, name in _secrets(instance) if name)
+
+
+def places_of(instance: SympoziumInstance, skill: str) -> tuple[str, ...]:
+    """The namespaces where an instance lets a skill act."""
+    config = instance.spec.skill_config.get(skill)
+    return config.namespaces if config and config.namespaces else (instance.namespace,)
+
+
+def _secrets(instance: SympoziumInstance) -> Iterator[tuple[str, str]]:
+    spec = instance.spec
+    if spec.provider:
+        yield "spec.provider.apiKeySecret", spec.provider.api_key_secret
+    for skill, config in spec.skill_config.items():
+        yield f"spec.skillConfig.{skill}.secretRef", config.secret_ref
+    for number, one in enumerate(spec.pod_template.image_pull_secrets):
+        yield f"spec.podTemplate.imagePullSecrets.{number}", one.get("name", "")
+
+
+def of_server(server: MCPServer) -> Iterator[Wanted]:
+    """The keys of its Secret are sent where its author says."""
+    if server.spec.secret_ref:
+        yield Wanted(_secret(server.spec.secret_ref, server.namespace), "spec.secretRef")
+
+
+def _secret(name: str, namespace: str) -> Right:
+    return Right(namespace, "", "secrets", "get", "", name)
+
+
+def distinct(wanted: Iterable[Wanted]) -> tuple[Wanted, ...]:
+    """Each right once, at the first field that names it; one more than MAX_RIGHTS at most."""
+    found: dict[Right, Wanted] = {}
+    for one in wanted:
+        found.setdefault(one.right, one)
+        if len(found) > MAX_RIGHTS:
+            break
+    return tuple(found.values())
+
+
+def access_review(right: Right, user: Mapping[str, Any]) -> dict[str, Any]:
+    """The question whether ``user`` (an AdmissionRequest's userInfo) holds it: a SubjectAccessReview."""
+    attributes = {
+        "namespace": right.namespace,
+        "group": right.group,
+        "resource": right.resource,
+        "verb": right.verb,
+        "subresource": right.subresource,
+        "name": right.name,
+    }
+    spec: dict[str, Any] = {"resourceAttributes": {name: value for name, value in attributes.items() if value}}
+    spec["user"] = user.get("username", "")
+    spec |= {name: user[name] for name in ("groups", "uid", "extra") if user.get(name)}
+    return {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
