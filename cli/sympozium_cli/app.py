@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from sympozium_cli import options as o
+from sympozium_cli.cluster import commands as cluster, options as k
 from sympozium_cli.render_command import render
 from sympozium_cli.skills import skills
 
@@ -14,7 +15,7 @@ Output = Literal["text", "json"]
 
 app = typer.Typer(
     name="sympozium",
-    help="Runs agents as pods of local processes.",
+    help="Runs agents: as processes of this machine, as containers, as Jobs of a cluster.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -25,6 +26,10 @@ runs = typer.Typer(help="Runs of the past and present.", no_args_is_help=True, r
 app.add_typer(runs, name="runs")
 app.add_typer(skills, name="skills")
 app.add_typer(render, name="render")
+app.add_typer(cluster.instances, name="instances")
+app.add_typer(cluster.policies, name="policies")
+app.command("install")(cluster.install)
+app.command("uninstall")(cluster.uninstall)
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's name, or its directory.", show_default=False)]
 OutputOption = Annotated[Output, typer.Option("--output", help="text: the answer alone; json: the RunResult.")]
@@ -55,7 +60,7 @@ def run_command(
     replay: o.Replay = "",
     directory: o.Place = None,
     dry_run: o.DryRun = False,
-    on: o.Where = "processes",
+    on: o.RunWhere = "processes",
     registry: o.Registry = "sympozium",
     tag: o.Tag = "dev",
     bus: o.BusUrl = "",
@@ -63,13 +68,42 @@ def run_command(
     bus_ca: o.BusAuthorities = "",
     bus_key: o.BusKey = "",
     elsewhere: o.Elsewhere = None,
+    namespace: k.Namespace = "",
+    kube_context: k.Context = "",
+    kubeconfig: k.Kubeconfig = "",
     output: OutputOption = "text",
     quiet: Quiet = False,
 ) -> int:
     """Run an agent on INPUT, or on the AgentRun in FILE.
 
-    It runs as a pod of local processes, or of containers; what these cannot enforce is said by name.
+    It runs as a pod of local processes, or of containers; what these cannot enforce is said by name. With --on cluster
+    the objects of FILE are applied there and the run is a new AgentRun: of FILE, or of the instance named.
     """
+    if on == "cluster":
+        from sympozium_cli.cluster.running import Wanted as OnCluster, run
+        from sympozium_cli.cluster.there import There
+
+        return run(
+            OnCluster(
+                there=There(kubeconfig, kube_context, namespace),
+                text=text,
+                files=tuple(file or ()),
+                instance=instance,
+                policy=policy,
+                timeout=timeout,
+                max_steps=max_steps,
+                max_tokens=max_tokens,
+                max_usd=max_usd,
+                approve=approve,
+                output=output,
+                quiet=quiet,
+                dry_run=dry_run,
+                given=_on_command_line(context),
+            )
+        )
+    from sympozium_cli.cluster.there import check_no_cluster
+
+    check_no_cluster(kubeconfig, kube_context, namespace)
     from sympozium_cli.bus.named import bus_of
     from sympozium_cli.podfile import On
     from sympozium_cli.starting import Wanted, start
@@ -109,8 +143,37 @@ def run_command(
     )
 
 
-_WHERE = frozenset({"directory", "on", "registry", "tag", "bus", "bus_token", "bus_ca", "bus_key"})
+_WHERE = frozenset({"directory", "on", "registry", "tag", "bus", "bus_token", "bus_ca", "bus_key"}) | {
+    "namespace",
+    "kube_context",
+    "kubeconfig",
+}
 _ANY_RUN = _WHERE | {"text", "file", "approve", "replay", "dry_run", "output", "quiet"}
+
+
+_OF_ANY_CLUSTER = {
+    "text",
+    "file",
+    "approve",
+    "dry_run",
+    "output",
+    "quiet",
+    "on",
+    "namespace",
+    "kube_context",
+    "kubeconfig",
+}
+
+
+def _on_command_line(context: typer.Context) -> frozenset[str]:
+    """The options that were typed, and are not about how a run of a cluster is seen."""
+    typed = (name for name in context.params if _source(context, name) == "COMMANDLINE")
+    return frozenset(f"--{name.replace('_', '-')}" for name in typed if name not in _OF_ANY_CLUSTER)
+
+
+def _source(context: typer.Context, name: str) -> str:
+    found = context.get_parameter_source(name)
+    return found.name if found else ""
 
 
 def _given(context: typer.Context) -> frozenset[str]:

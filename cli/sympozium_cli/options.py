@@ -59,6 +59,12 @@ Where = Annotated[
     Literal["processes", "compose"],
     typer.Option("--on", help="Where the programs run: processes of this machine, or containers of its engine."),
 ]
+RunWhere = Annotated[
+    Literal["processes", "compose", "cluster"],
+    typer.Option(
+        "--on", help="Where it runs: processes of this machine, containers of its engine, or a cluster as a Job."
+    ),
+]
 Registry = Annotated[
     str, typer.Option(metavar="NAME", envvar="SYMPOZIUM_REGISTRY", help="Where the images are: NAME/agent:TAG.")
 ]

@@ -1,0 +1,134 @@
+"""A person's side of one run of a cluster: shows it, passes on Ctrl-C, and tells how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import sys
+from dataclasses import dataclass
+
+from sympozium_cli.cluster.ending import outcome_of_status, state_of
+from sympozium_cli.cluster.following import states
+from sympozium_cli.cluster.objects import cancel_run
+from sympozium_cli.cluster.there import There
+from sympozium_cli.outcome import Outcome
+from sympozium_cli.terminal import Terminal, print_answer, print_json, visible
+from sympozium_cli.view.ask import Approve
+from sympozium_protocol.exits import Ended, Reason
+from sympozium_protocol.kube.api import KubeObject
+from sympozium_protocol.kube.client import Client
+from sympozium_protocol.kube.errors import KubeError
+from sympozium_protocol.process import cancelled
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How this person wants to see and answer this run."""
+
+    approve: Approve
+    output: str
+    quiet: bool
+
+
+class Attendance:
+    """One run, until it has ended or nobody wants to see more of it."""
+
+    def __init__(
+        self, api: Client, there: There, name: str, namespace: str, wishes: Wishes, terminal: Terminal
+    ) -> None:
+        self._api = api
+        self._there = there
+        self._name = name
+        self._namespace = namespace
+        self._wishes = wishes
+        self._terminal = terminal
+        self._interrupts = 0
+        self._left = asyncio.Event()
+        self._why = Ended(Reason.Suspended, "")
+        self._shown = ""
+
+    async def run(self) -> int:
+        """The exit code. Raises Ended (Suspended: somebody told this command to go; the run goes on), KubeError."""
+        gc.freeze()  # what the imports made stays
+        gc.enable()
+        self._listen()
+        end = asyncio.create_task(self._to_the_end())
+        left = asyncio.create_task(self._left.wait())
+        try:
+            await asyncio.wait([end, left], return_when=asyncio.FIRST_COMPLETED)
+            if not end.done():
+                raise self._why
+            return self._tell(outcome_of_status(end.result()))
+        finally:
+            left.cancel()
+            await asyncio.gather(cancelled(end), left, return_exceptions=True)
+
+    async def _to_the_end(self) -> KubeObject:
+        last: KubeObject = {}
+        async for last in states(self._api, self._name, self._namespace, self._say):
+            self._show(last)
+        return last
+
+    def _show(self, run: KubeObject) -> None:
+        said = state_of(run)
+        if said != self._shown:
+            self._shown = said
+            self._terminal.line(self._terminal.style(visible(said), "dim"))
+
+    def _say(self, text: str) -> None:
+        self._terminal.line(self._terminal.style(f"! {visible(text)}", "yellow"))
+
+    def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, self._interrupt)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._leave, Reason.Suspended, "the run goes on")
+
+    def _interrupt(self) -> None:
+        self._interrupts += 1
+        if self._interrupts > 1:
+            self._leave(Reason.Cancelled, "the run is being cancelled")
+            return
+        self._terminal.always("cancelling; once more to leave it to the cluster")
+        self._cancelling = asyncio.create_task(self._cancel())
+
+    async def _cancel(self) -> None:
+        try:
+            await cancel_run(self._api, self._name, self._namespace)
+        except Ended as fault:
+            if fault.reason is not Reason.RunFinished:
+                self._leave(fault.reason, fault.message)
+        except KubeError as error:
+            self._leave(Reason.EngineLost, f"it could not be cancelled: {error.message}")
+
+    def _leave(self, reason: Reason, why: str) -> None:
+        how = f"sympozium logs -f {self._name} {self._there.words(self._namespace)}"
+        if not self._left.is_set():
+            self._why = Ended(reason, f"{why}; see it with: {how}")
+            self._left.set()
+
+    def _tell(self, outcome: Outcome) -> int:
+        terminal, result = self._terminal, outcome.result
+        assert result is not None
+        if outcome.reason is not Reason.Completed:
+            said = ": ".join(filter(None, (result.reason, visible(outcome.message))))
+            terminal.always(terminal.style(f"error: {said}", "red"))
+        used = result.usage
+        calls = f"{used.model_calls} model calls, {used.tool_calls} tool calls"
+        terminal.line(terminal.style(f"{calls}, {used.input_tokens} + {used.output_tokens} tokens", "dim"))
+        terminal.line(f"{result.phase}; kubectl describe agentrun {visible(self._name)} -n {visible(self._namespace)}")
+        if self._wishes.output == "json":
+            value = result.model_dump(mode="json", by_alias=True, exclude_none=True)
+            print_json(value if outcome.answer is None else {**value, "output": outcome.answer})
+        elif outcome.reason is Reason.Completed:
+            self._print(outcome)
+        sys.stdout.flush()
+        return int(outcome.reason)
+
+    def _print(self, outcome: Outcome) -> None:
+        assert outcome.result is not None
+        if outcome.answer is None:
+            how = f"sympozium logs {self._name} {self._there.words(self._namespace)}"
+            self._say(f"this is the beginning of {outcome.result.output_size} bytes; the whole: {how}")
+        print_answer(outcome.result.output if outcome.answer is None else outcome.answer)

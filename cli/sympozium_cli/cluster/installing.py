@@ -1,0 +1,131 @@
+"""``sympozium install``: stage by stage, each in force before the next; what is so already stays as it is."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sympozium_cli.cluster.applying import Asked, Document, apply_one, found
+from sympozium_cli.cluster.connecting import at_once
+from sympozium_cli.cluster.tables import as_yaml
+from sympozium_cli.cluster.there import There
+from sympozium_cli.cluster.waiting import Waiting, named
+from sympozium_cli.terminal import Terminal, standard_error, visible
+from sympozium_controller.install.pods import LABELS, MANAGER
+from sympozium_controller.install.settings import Settings
+from sympozium_controller.install.stages import Stage, stages
+from sympozium_controller.objects.units import parse_duration
+from sympozium_protocol.exits import Ended, Reason
+from sympozium_protocol.kube.api import KubeObject
+from sympozium_protocol.kube.client import Client
+from sympozium_protocol.kube.labels import LABEL_MANAGED_BY
+from sympozium_protocol.kube.resources import JOBS
+
+WIDTH: Final = 20
+"""Characters of a stage's name on the terminal."""
+SHARED: Final = frozenset({"Namespace", "CustomResourceDefinition"})
+"""Kinds of which somebody else may have made ours before: a name among them can mean nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The command line. ``timeout`` is text such as 5m, for each stage."""
+
+    settings: Settings
+    there: There
+    timeout: str
+    dry_run: bool = False
+    wait: bool = True
+    probe: bool = True
+
+
+def install(wanted: Wanted) -> None:
+    """Raises Ended."""
+    planned = stages(wanted.settings)
+    seconds = duration(wanted.timeout)
+    if wanted.dry_run:
+        print_stages(planned)
+        return
+    at_once(wanted.there, lambda api: _Installing(api, wanted, seconds, standard_error()).run(planned))
+
+
+def duration(text: str) -> float:
+    """Raises Ended (Usage)."""
+    try:
+        return float(parse_duration(text))
+    except ValueError as error:
+        raise Ended(Reason.Usage, f"command line: --timeout: {error}") from None
+
+
+def print_stages(planned: Sequence[Stage]) -> None:
+    """Everything as YAML, in the order in which it would be applied."""
+    for stage in planned:
+        for one in stage.documents:
+            sys.stdout.write(f"---\n# {stage.name}\n{as_yaml(one, ascii_only=False)}")
+
+
+class _Installing:
+    """One installation, told on a terminal."""
+
+    def __init__(self, api: Client, wanted: Wanted, seconds: float, terminal: Terminal) -> None:
+        self._api = api
+        self._wanted = wanted
+        self._seconds = seconds
+        self._terminal = terminal
+
+    async def run(self, planned: Sequence[Stage]) -> None:
+        """Raises Ended, KubeError."""
+        where = f" (context {self._api.login.context})" if self._api.login.context else ""
+        self._terminal.line(f"installing in {visible(self._api.login.server)}{visible(where)}")
+        for stage in planned:
+            await self._stage(stage)
+        await self._prune(planned)
+        self._terminal.line("installed" if self._wanted.wait else "applied; nobody waits until it works")
+
+    async def _stage(self, stage: Stage) -> None:
+        started = time.monotonic()
+        counted: Counter[str] = Counter()
+        applied = []
+        for one in stage.documents:
+            done = await self._apply(one)
+            counted[done[0]] += 1
+            applied.append(done[1])
+        told = ", ".join(f"{number} {what}" for what, number in counted.items())
+        self._say(stage.name, told)
+        if self._wanted.wait:
+            waiting = Waiting(self._api, applied, lambda said: self._say("", f"waiting: {visible(said)}"))
+            await waiting.until_done(self._seconds)
+            if (took := time.monotonic() - started) > 1:
+                self._say("", f"done after {took:.0f} s")
+
+    def _say(self, stage: str, text: str) -> None:
+        self._terminal.line(f"{stage:<{WIDTH}}{text}")
+
+    async def _apply(self, one: KubeObject) -> tuple[str, KubeObject]:
+        """Over everybody else where it is ours, and never over what is not. Raises Ended, KubeError."""
+        document = Document(one)
+        before = await found(self._api, document.resource, document.name, one["metadata"].get("namespace", ""))
+        ours = before is None or _is_ours(before)
+        if not ours and one["kind"] not in SHARED:
+            why = f"is there already, and no installation's: it has no label {LABEL_MANAGED_BY}={MANAGER}"
+            raise Ended(Reason.Usage, f"{named(one)}: {why}")
+        force = ours or one["kind"] == "CustomResourceDefinition"
+        done = await apply_one(self._api, document, Asked(MANAGER, "", force=force))
+        return done.what, done.object
+
+    async def _prune(self, planned: Sequence[Stage]) -> None:
+        """Jobs of former installations: another has another name."""
+        kept = {one["metadata"]["name"] for stage in planned for one in stage.documents if one["kind"] == "Job"}
+        selector = f"{LABEL_MANAGED_BY}={MANAGER}"
+        for job in (await self._api.list(JOBS, self._wanted.settings.namespace, labels=selector)).items:
+            if job["metadata"]["name"] not in kept:
+                await self._api.delete(JOBS, job["metadata"]["name"], job["metadata"]["namespace"])
+
+
+def _is_ours(one: KubeObject) -> bool:
+    labels = one["metadata"].get("labels") or {}
+    return all(labels.get(name) == value for name, value in LABELS.items())

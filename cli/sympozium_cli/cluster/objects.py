@@ -1,0 +1,130 @@
+"""Objects of a cluster by their kinds: list, get, apply, delete, and the one change of a run, which is to cancel it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sympozium_cli.cluster import tables
+from sympozium_cli.cluster.applying import Asked, apply_all, documents_in
+from sympozium_cli.cluster.connecting import MANAGER, at_once, ended
+from sympozium_cli.cluster.there import There
+from sympozium_cli.terminal import standard_error, visible
+from sympozium_protocol.exits import Ended, Reason
+from sympozium_protocol.kube.api import KubeObject
+from sympozium_protocol.kube.client import Client, whole
+from sympozium_protocol.kube.errors import NotFound
+from sympozium_protocol.kube.resources import RUNS, Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is looked at, and how it is shown."""
+
+    resource: Resource
+    there: There
+    output: str = "table"
+    everywhere: bool = False
+    """Of all namespaces."""
+    name: str = ""
+
+
+def show(look: Look) -> None:
+    """``list``, and ``get`` where the look has a name. Raises Ended."""
+    if look.output in ("table", "wide"):
+        _show_table(look)
+        return
+    found = at_once(look.there, lambda api: _found(api, look))
+    if look.output == "name":
+        text = "".join(f"{tables.full_name(look.resource, one['metadata']['name'])}\n" for one in found)
+    else:
+        value = tables.plain(found[0]) if look.name else tables.listed([tables.plain(one) for one in found])
+        written = tables.as_yaml if look.output == "yaml" else tables.as_json
+        text = written(value, ascii_only=sys.stdout.isatty())
+    sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
+
+
+def _show_table(look: Look) -> None:
+    table, namespace = at_once(look.there, lambda api: _table(api, look))
+    if not table.get("rows"):
+        where = "" if look.everywhere else f" in {namespace} namespace"
+        standard_error().line(f"No resources found{where}.")
+        return
+    for line in tables.lines_of(tables.rows_of(table, namespaces=look.everywhere, wide=look.output == "wide")):
+        sys.stdout.write(line + "\n")
+
+
+async def _table(api: Client, look: Look) -> tuple[KubeObject, str]:
+    namespace = api.login.namespace
+    try:
+        return await api.table(look.resource, look.name, "" if look.everywhere else namespace), namespace
+    except NotFound as error:
+        raise ended_missing(look.resource, error, _named(look.resource, look.name)) from None
+
+
+async def _found(api: Client, look: Look) -> list[KubeObject]:
+    namespace = "" if look.everywhere else api.login.namespace
+    try:
+        if look.name:
+            return [await api.get(look.resource, look.name, namespace)]
+        return [one async for one in whole(api, look.resource, namespace)]
+    except NotFound as error:
+        raise ended_missing(look.resource, error, _named(look.resource, look.name)) from None
+
+
+def _named(resource: Resource, name: str) -> str:
+    return tables.full_name(resource, name) if name else ""
+
+
+def ended_missing(resource: Resource, error: NotFound, what: str = "") -> Ended:
+    """No such object; or no such kind of object, because nothing of ours is installed."""
+    if not error.details.get("name"):
+        why = f"the cluster has no {resource.plural}.{resource.group}: sympozium install"
+        return Ended(Reason.MissingReference, why)
+    found = ended(error, what)
+    return Ended(Reason.RunNotFound, found.message) if resource == RUNS else found
+
+
+def apply(files: Sequence[str], there: There, *, dry_run: bool, force: bool) -> None:
+    """``apply -f``: each object, and what became of it, on standard output. Raises Ended."""
+    documents = documents_in(files)
+
+    async def work(api: Client) -> None:
+        asked = Asked(MANAGER, api.login.namespace, force=force, dry_run=dry_run)
+        async for done in apply_all(api, documents, asked):
+            mark = " (server dry run)" if dry_run else ""
+            sys.stdout.write(f"{visible(done.name)} {done.what}{mark}\n")
+
+    at_once(there, work)
+
+
+def delete(resource: Resource, names: Sequence[str], there: There) -> None:
+    """Told of each; gone when whoever has a finalizer on it has done what is to be done. Raises Ended."""
+
+    async def work(api: Client) -> None:
+        for name in names:
+            try:
+                await api.delete(resource, name, api.login.namespace)
+            except NotFound as error:
+                raise ended_missing(resource, error, tables.full_name(resource, name)) from None
+            sys.stdout.write(f"{tables.full_name(resource, visible(name))} deleted\n")
+
+    at_once(there, work)
+
+
+def cancel(name: str, there: There) -> None:
+    """``spec.cancel``: the run ends as Cancelled, and it cannot be taken back. Raises Ended."""
+    at_once(there, lambda api: cancel_run(api, name, api.login.namespace))
+    standard_error().line("told to end")
+
+
+async def cancel_run(api: Client, name: str, namespace: str) -> None:
+    """Raises Ended (RunNotFound, RunFinished), KubeError."""
+    try:
+        run = await api.get(RUNS, name, namespace)
+        if (run.get("status") or {}).get("completionTime"):
+            raise Ended(Reason.RunFinished, f"{name}: has ended")
+        await api.patch(RUNS, name, {"spec": {"cancel": True}}, namespace, manager=MANAGER)
+    except NotFound as error:
+        raise ended_missing(RUNS, error, name) from None

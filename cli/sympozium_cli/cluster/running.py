@@ -1,0 +1,104 @@
+"""``sympozium run --on cluster``: applies the documents, creates the run, and stays with it to its end."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+from sympozium_cli import inputs
+from sympozium_cli.cluster.applying import Asked, apply_all, documents_in
+from sympozium_cli.cluster.attending import Attendance, Wishes
+from sympozium_cli.cluster.connecting import MANAGER, at_once, ended
+from sympozium_cli.cluster.planning import Plan, Said, plan
+from sympozium_cli.cluster.tables import as_yaml
+from sympozium_cli.cluster.there import There
+from sympozium_cli.terminal import Terminal, standard_error, visible
+from sympozium_cli.view.ask import Approve
+from sympozium_protocol.exits import Ended, Reason
+from sympozium_protocol.kube.api import KubeObject
+from sympozium_protocol.kube.client import Client
+from sympozium_protocol.kube.errors import KubeError, NotFound
+from sympozium_protocol.kube.resources import INSTANCES, RUNS
+
+OF_A_RUN = frozenset({"--instance", "--policy", "--timeout", "--max-steps", "--max-tokens", "--max-usd"})
+"""What an AgentRun can say. The rest describes an instance, or another place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The command line."""
+
+    there: There
+    text: str | None
+    files: tuple[str, ...]
+    instance: str
+    policy: str
+    timeout: str
+    max_steps: int | None
+    max_tokens: int | None
+    max_usd: float | None
+    approve: Approve
+    output: str
+    quiet: bool
+    dry_run: bool
+    given: frozenset[str]
+    """Names of the options that say what the run is, and were given."""
+
+
+def run(wanted: Wanted) -> int:
+    """The exit code. Raises Ended before anything was created."""
+    if other := sorted(wanted.given - OF_A_RUN):
+        why = (
+            "describes an instance, or another place than a cluster; say it in a SympoziumInstance and give it with -f"
+        )
+        raise Ended(Reason.Usage, f"command line: {', '.join(other)}: {why}")
+    planned = plan(documents_in(wanted.files), _said(wanted))
+    if wanted.dry_run:
+        for one in (*(document.value for document in planned.applied), planned.run):
+            sys.stdout.write(f"---\n{as_yaml(one, ascii_only=sys.stdout.isatty())}")
+        return 0
+    return at_once(wanted.there, lambda api: _run(api, wanted, planned))
+
+
+def _said(wanted: Wanted) -> Said:
+    return Said(
+        inputs.input_text(wanted.text),
+        wanted.instance,
+        wanted.there.namespace,
+        wanted.policy,
+        wanted.timeout,
+        wanted.max_steps,
+        wanted.max_tokens,
+        wanted.max_usd,
+    )
+
+
+async def _run(api: Client, wanted: Wanted, planned: Plan) -> int:
+    terminal = standard_error(quiet=wanted.quiet)
+    namespace = planned.namespace or api.login.namespace
+    asked = Asked(MANAGER, namespace)
+    async for done in apply_all(api, planned.applied, asked):
+        terminal.line(terminal.style(f"{visible(done.name)} {done.what}", "dim"))
+    made = await _create(api, planned.run, namespace, terminal)
+    name = made["metadata"]["name"]
+    terminal.line(terminal.style(f"run {visible(name)} in {visible(namespace)}", "bold"))
+    wishes = Wishes(wanted.approve, wanted.output, wanted.quiet)
+    return await Attendance(api, wanted.there, name, namespace, wishes, terminal).run()
+
+
+async def _create(api: Client, run: KubeObject, namespace: str, terminal: Terminal) -> KubeObject:
+    instance = run["spec"]["instanceRef"]
+    try:
+        await api.get(INSTANCES, instance, namespace)
+    except NotFound as error:
+        if not error.details.get("name"):
+            raise Ended(Reason.MissingReference, "the cluster has no AgentRuns: sympozium install") from None
+        terminal.always(
+            f"! there is no SympoziumInstance {visible(instance)} in {visible(namespace)}: the run waits for it"
+        )
+    except KubeError:  # who may make runs need not be let look at instances
+        pass
+    try:
+        return await api.create(RUNS, run, namespace)
+    except KubeError as error:
+        raise ended(error, f"the AgentRun for {instance}") from None

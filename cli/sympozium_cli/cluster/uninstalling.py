@@ -1,0 +1,227 @@
+"""``sympozium uninstall``: in an order in which nothing waits for what has gone already.
+
+First what may refuse (admission), then runs and everything else of ours, while the controller is still there to tidy
+up after them; then the controller and the bus, the definitions, the namespace. Where nobody tidied up, this does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sympozium_cli.cluster.connecting import at_once
+from sympozium_cli.cluster.installing import duration
+from sympozium_cli.cluster.there import There
+from sympozium_cli.cluster.waiting import LOOK_EVERY, named
+from sympozium_cli.terminal import Terminal, standard_error
+from sympozium_cli.view.ask import has_terminal
+from sympozium_controller.install.pods import MANAGER
+from sympozium_protocol.exits import Ended, Reason
+from sympozium_protocol.kube import resources as r
+from sympozium_protocol.kube.api import KubeObject
+from sympozium_protocol.kube.client import Client, whole
+from sympozium_protocol.kube.errors import Conflict, Invalid, NotFound
+from sympozium_protocol.kube.labels import LABEL_MANAGED_BY, MANAGED_BY, SYSTEM_NAMESPACE
+from sympozium_protocol.kube.resources import Resource
+
+ASKING: Final = (r.WEBHOOKS, r.MUTATING_WEBHOOKS, r.ADMISSION_BINDINGS, r.ADMISSION_POLICIES)
+OBJECTS: Final = (r.SCHEDULES, r.RUNS, r.PERSONA_PACKS, r.INSTANCES, r.MCP_SERVERS, r.SKILL_PACKS, r.POLICIES)
+"""What makes others first, then what they made."""
+PROGRAMS: Final = (r.DEPLOYMENTS, r.STATEFUL_SETS, r.JOBS, r.DISRUPTION_BUDGETS)
+REST: Final = (
+    r.SERVICES,
+    r.NETWORK_POLICIES,
+    r.CONFIG_MAPS,
+    r.ROLE_BINDINGS,
+    r.ROLES,
+    r.SERVICE_ACCOUNTS,
+    r.CLUSTER_ROLE_BINDINGS,
+    r.CLUSTER_ROLES,
+    r.PRIORITY_CLASSES,
+)
+"""In the order in which they go. No Secret and no claim of a volume is among them: these are data."""
+LEFT_BEHIND: Final = (
+    r.JOBS,
+    r.DEPLOYMENTS,
+    r.CONFIG_MAPS,
+    r.NETWORK_POLICIES,
+    r.ROLE_BINDINGS,
+    r.ROLES,
+    r.SERVICE_ACCOUNTS,
+    r.CLUSTER_ROLE_BINDINGS,
+    r.CLUSTER_ROLES,
+)
+"""What the controller makes for runs and instances, in whatever namespace."""
+INSTALLED: Final = f"{LABEL_MANAGED_BY}={MANAGER}"
+MADE: Final = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The command line. ``timeout`` is text such as 2m, for each step that waits."""
+
+    there: There
+    timeout: str
+    keep_data: bool = False
+    yes: bool = False
+
+
+def uninstall(wanted: Wanted) -> None:
+    """Raises Ended."""
+    seconds = duration(wanted.timeout)
+    at_once(wanted.there, lambda api: _Uninstalling(api, wanted, seconds, standard_error()).run())
+
+
+class _Uninstalling:
+    """One removal, told on a terminal."""
+
+    def __init__(self, api: Client, wanted: Wanted, seconds: float, terminal: Terminal) -> None:
+        self._api = api
+        self._wanted = wanted
+        self._seconds = seconds
+        self._terminal = terminal
+
+    async def run(self) -> None:
+        """Raises Ended, KubeError."""
+        await self._confirm()
+        await self._each("admission", ASKING, INSTALLED)
+        if not self._wanted.keep_data:
+            for resource in OBJECTS:
+                await self._objects(resource)
+            await self._kept_by_nobody()
+        await self._each("programs", PROGRAMS, INSTALLED, SYSTEM_NAMESPACE)
+        await self._each("rights and walls", REST, INSTALLED)
+        if self._wanted.keep_data:
+            self._terminal.line(f"kept: all objects, and in {SYSTEM_NAMESPACE} the bus's volume and keys")
+            return
+        await self._swept()
+        await self._each("custom resources", (r.CRDS,), INSTALLED)
+        await self._namespace()
+        await self._tell_what_is_left()
+
+    async def _confirm(self) -> None:
+        """Raises Ended (Usage, Cancelled)."""
+        counted = [f"{len(found)} {resource.kind}s" for resource in OBJECTS if (found := await self._all(resource))]
+        where = f"{self._api.login.server}" + (
+            f" (context {self._api.login.context})" if self._api.login.context else ""
+        )
+        goes = "no object" if self._wanted.keep_data else ", ".join(counted) or "no object"
+        self._terminal.always(f"removing Sympozium from {where}, and with it {goes}")
+        if self._wanted.yes:
+            return
+        if not has_terminal():
+            raise Ended(Reason.Usage, "command line: --yes: is wanted where nobody can be asked")
+        self._terminal.prompt("Go on? y or n: ")
+        if (await asyncio.to_thread(sys.stdin.readline)).strip().lower() not in ("y", "yes"):
+            raise Ended(Reason.Cancelled, "nothing was removed")
+        self._terminal.answered()
+
+    async def _all(self, resource: Resource, labels: str = "", namespace: str = "") -> list[KubeObject]:
+        """None where the cluster has no such kind."""
+        try:
+            return [one async for one in whole(self._api, resource, namespace, labels=labels)]
+        except NotFound:
+            return []
+
+    async def _each(self, told: str, kinds: Sequence[Resource], labels: str, namespace: str = "") -> None:
+        """Delete, and wait until they are gone."""
+        number = 0
+        for resource in kinds:
+            found = await self._all(resource, labels, namespace)
+            number += len(found)
+            await self._delete(resource, found)
+            await self._until_gone(resource, labels, namespace)
+        self._say(told, f"{number} deleted")
+
+    async def _delete(self, resource: Resource, found: Sequence[KubeObject]) -> None:
+        for one in found:
+            try:
+                metadata = one["metadata"]
+                await self._api.delete(resource, metadata["name"], metadata.get("namespace", ""))
+            except NotFound:
+                continue
+
+    async def _until_gone(self, resource: Resource, labels: str = "", namespace: str = "") -> None:
+        """Raises Ended (EngineLost) naming what stays."""
+        if left := await self._waited(resource, labels, namespace):
+            whose = ", ".join(left[0]["metadata"].get("finalizers") or ()) or "its deletion takes long"
+            why = f"is still there after {self._seconds:.0f} s ({whose}); another uninstall goes on from here"
+            raise Ended(Reason.EngineLost, f"{named(left[0])}: {why}")
+
+    async def _waited(self, resource: Resource, labels: str = "", namespace: str = "") -> list[KubeObject]:
+        """What is left when nobody waits any longer."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                while await self._all(resource, labels, namespace):
+                    await asyncio.sleep(LOOK_EVERY)
+        except TimeoutError:
+            return await self._all(resource, labels, namespace)
+        return []
+
+    async def _objects(self, resource: Resource) -> None:
+        """The controller tidies up after each; where it does not, its finalizer is taken away."""
+        found = await self._all(resource)
+        if not found:
+            return
+        await self._delete(resource, found)
+        left = await self._waited(resource) if await self._controller_lives() else await self._all(resource)
+        for one in left:
+            self._terminal.line(f"{'':<20}nobody tidied up after {named(one)}: it goes without")
+            await self._let_go(resource, one)
+        await self._until_gone(resource)
+        self._say(resource.plural, f"{len(found)} deleted")
+
+    async def _let_go(self, resource: Resource, one: KubeObject) -> None:
+        metadata = one["metadata"]
+        kept = [name for name in metadata.get("finalizers") or () if not name.startswith(f"{r.GROUP}/")]
+        try:
+            body = {"metadata": {"finalizers": kept or None}}
+            await self._api.patch(resource, metadata["name"], body, metadata.get("namespace", ""))
+        except (NotFound, Conflict, Invalid):  # gone, or just then looked at by somebody: it is looked for again
+            return
+
+    async def _controller_lives(self) -> bool:
+        found = await self._all(r.DEPLOYMENTS, INSTALLED, SYSTEM_NAMESPACE)
+        return any(
+            one["metadata"]["name"] == "sympozium-controller" and one.get("status", {}).get("availableReplicas")
+            for one in found
+        )
+
+    async def _swept(self) -> None:
+        """What was made for runs and instances and is still there: nobody needs it any more."""
+        number = 0
+        for resource in LEFT_BEHIND:
+            found = await self._all(resource, MADE)
+            number += len(found)
+            await self._delete(resource, found)
+        self._say("left behind", f"{number} deleted")
+
+    async def _kept_by_nobody(self) -> None:
+        """Custom objects that came meanwhile."""
+        for resource in OBJECTS:
+            if found := await self._all(resource):
+                raise Ended(Reason.Usage, f"{named(found[0])}: was made while everything was being removed; once more")
+
+    async def _namespace(self) -> None:
+        try:
+            found = await self._api.get(r.NAMESPACES, SYSTEM_NAMESPACE)
+        except NotFound:
+            return
+        if (found["metadata"].get("labels") or {}).get(LABEL_MANAGED_BY) != MANAGER:
+            self._say("namespace", f"{SYSTEM_NAMESPACE} stays: no installation made it")
+            return
+        await self._api.delete(r.NAMESPACES, SYSTEM_NAMESPACE)
+        await self._until_gone(r.NAMESPACES, INSTALLED)
+        self._say("namespace", f"{SYSTEM_NAMESPACE} deleted, with what the bus had")
+
+    async def _tell_what_is_left(self) -> None:
+        claims = await self._all(r.VOLUME_CLAIMS, MADE)
+        for one in claims:
+            self._terminal.line(f"left: {named(one)}: what an instance remembers, as its memory.retain says")
+        self._terminal.line("removed" if not claims else "removed, but for what is left")
+
+    def _say(self, step: str, text: str) -> None:
+        self._terminal.line(f"{step:<20}{text}")
