@@ -2,7 +2,7 @@
 
 The same word stands in result.json, AgentRun.status.reason, metrics and on the terminal. The
 decade of the code tells who is to look: 10s configuration and usage, 20s model, 30s participants,
-40s policy, budget and limits, 50s cancelled, 60s infrastructure.
+40s policy, budget and limits, 50s cancelled, 60s infrastructure, 70s what a cluster does to a pod.
 """
 
 from __future__ import annotations
@@ -64,6 +64,15 @@ class Reason(IntEnum):
     EngineLost = 67
     BusRefused = 68
     InternalError = 69
+
+    Evicted = 70
+    NodeLost = 71
+    ImageUnavailable = 72
+    PodRefused = 73
+    Unschedulable = 74
+    JobLost = 75
+    NameTaken = 76
+    LeaseLost = 77
 
     @property
     def phase(self) -> str:

@@ -1,0 +1,179 @@
+"""decide: what is to be done about a run, given what the cluster says of it and the time. Pure, and the only place.
+
+Every decision may be made again after a crash at any point: names are deterministic, what was done is seen, and what
+ends a run is stored before anything of it is destroyed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sympozium_controller.lifecycle import status
+from sympozium_controller.lifecycle.actions import (
+    Action,
+    Again,
+    DeleteJob,
+    Emit,
+    FindJob,
+    KeepJob,
+    LowerDeadline,
+    PatchStatus,
+    Requeue,
+    Start,
+    TakeBackRights,
+)
+from sympozium_controller.lifecycle.ending import Ending, ending_of
+from sympozium_controller.lifecycle.trouble import trouble_of
+from sympozium_controller.lifecycle.view import ANSWERED, View, agent_state, attempt_of, condition
+from sympozium_protocol.clock import seconds
+from sympozium_protocol.exits import Reason
+
+Actions: TypeAlias = tuple[Action, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Seconds. ``start_within``: how long a pod that cannot begin is waited for. ``keep_job``: how long the Job of a
+    finished run is kept, for its logs. ``stop_within``: how long a pod that was told to end is waited for."""
+
+    start_within: float = 600.0
+    keep_job: int = 3600
+    stop_within: float = 120.0
+
+
+USUAL = Times()
+
+
+def decide(view: View, now: float, times: Times = USUAL, limit: int = 0) -> Actions:
+    """``limit``: how many runs of the instance may go at once; 0 for any number."""
+    if view.run["metadata"].get("deletionTimestamp"):
+        return (TakeBackRights(),) if view.rights else ()
+    if view.final:
+        return _afterwards(view, times)
+    if view.suspended:
+        return _suspended(view, now)
+    if view.job is None or attempt_of(view.job) < view.attempt:
+        return _without_job(view, now, limit)
+    ending = ending_of(view) or _overdue(view, now, times)
+    return _end(view, ending, now) if ending else _under_way(view, now, times)
+
+
+def _without_job(view: View, now: float, limit: int) -> Actions:
+    if view.status.get("jobName"):
+        if not view.job_gone:
+            return (FindJob(view.expected_job),)
+        gone = Ending(Reason.JobLost, f"the Job {view.expected_job} was deleted")
+        return _end(view, _cancelled() if view.cancel else gone, now)
+    if view.cancel:
+        return _end(view, Ending(Reason.Cancelled, "cancelled before it began"), now)
+    if view.ahead is None:
+        return (Start(1),)
+    return _patch(view, status.in_line(view, limit, now))
+
+
+def _suspended(view: View, now: float) -> Actions:
+    if view.cancel:
+        return _end(view, _cancelled(), now)
+    answered = view.run["metadata"].get("annotations", {}).get(ANSWERED, "")
+    if not (answered.isdecimal() and int(answered) >= view.attempt):
+        return ()
+    return (Again(view.expected_job, view.attempt + 1),) if view.ahead is None else ()
+
+
+def _cancelled() -> Ending:
+    return Ending(Reason.Cancelled, "cancelled")
+
+
+def _overdue(view: View, now: float, times: Times) -> Ending | None:
+    """It was told to end and does not, or cannot begin for too long."""
+    told = condition(view.job, "FailureTarget")
+    if told and now - _since(told.get("lastTransitionTime"), now) > times.stop_within:
+        if view.cancel:
+            return _cancelled()
+        return Ending(Reason.NodeLost, "the pod was told to end and has not: its node does not answer")
+    trouble = trouble_of(view)
+    if trouble and agent_state(view.pod, "running") is None and _age(view, now) >= times.start_within:
+        return Ending(trouble.reason, trouble.message)
+    return None
+
+
+def _age(view: View, now: float) -> float:
+    created = view.job["metadata"].get("creationTimestamp") if view.job else None
+    return now - _since(created, now)
+
+
+def _since(moment: str | None, now: float) -> float:
+    try:
+        return seconds(moment) if moment else now
+    except ValueError:
+        return now
+
+
+def _under_way(view: View, now: float, times: Times) -> Actions:
+    assert view.job is not None
+    trouble = trouble_of(view)
+    wanted = status.under_way(view, trouble, now)
+    found: Actions = _patch(view, wanted)
+    if view.cancel:
+        return (*found, *_lower(view), Requeue(times.stop_within))
+    if trouble:
+        return (*found, Requeue(max(1.0, times.start_within - _age(view, now))))
+    return found
+
+
+def _lower(view: View) -> Actions:
+    """The pod's programs are told to end; an agent that has not begun never does."""
+    assert view.job is not None
+    bound = view.job["spec"].get("activeDeadlineSeconds")
+    return () if bound == 1 else (LowerDeadline(view.job["metadata"]["name"], 1),)
+
+
+def _end(view: View, ending: Ending, now: float) -> Actions:
+    if ending.reason is Reason.Suspended:
+        return _patch(view, status.suspended(view, ending, now))
+    well = ending.reason in (Reason.Completed, Reason.Cancelled)
+    told = Emit("Normal" if well else "Warning", ending.reason.name, ending.message or ending.reason.phase)
+    return (PatchStatus(status.ended(view, ending, now)), told)
+
+
+def _patch(view: View, wanted: status.Status) -> Actions:
+    """A Warning goes with a new reason that is a trouble."""
+    changed = status.changes(view, wanted)
+    if not changed:
+        return ()
+    reason = changed.get("reason", "")
+    if reason in Reason.__members__ and reason != Reason.Suspended.name:
+        return (PatchStatus(changed), Emit("Warning", reason, wanted.get("message", "")))
+    return (PatchStatus(changed),)
+
+
+def _afterwards(view: View, times: Times) -> Actions:
+    """The result is stored: what made the run goes."""
+    rights: Actions = (TakeBackRights(),) if view.rights else ()
+    job = view.job
+    if job is None or job["metadata"].get("deletionTimestamp"):
+        return rights
+    name, over = job["metadata"]["name"], condition(job, "Complete") or condition(job, "Failed")
+    if not over and agent_state(view.pod, "terminated") is None:
+        return (*rights, DeleteJob(name, job["metadata"]["uid"]))
+    if job["spec"].get("ttlSecondsAfterFinished") is None:
+        return (*rights, KeepJob(name, times.keep_job))
+    return rights
+
+
+def settle_missing(view: View, what: str, why: str, now: float) -> Actions:
+    """The run names what is not there (``what``, as Kind/name); it goes on when it is."""
+    return _patch(view, status.missing(view, what, why, now))
+
+
+def settle_kept_out(view: View, why: str, now: float, times: Times) -> Actions:
+    """The cluster takes no Job of it: a quota, a policy. That may pass, so it waits as for a pod that cannot begin."""
+    if now - _since(view.run["metadata"].get("creationTimestamp"), now) >= times.start_within:
+        return settle_refused(view, Reason.PodRefused, why, now)
+    return (*_patch(view, status.kept_out(view, why, now)), Requeue(min(10.0, times.start_within)))
+
+
+def settle_refused(view: View, reason: Reason, why: str, now: float) -> Actions:
+    """The run cannot be run as it is written."""
+    return (PatchStatus(status.refused(view, reason, why, now)), Emit("Warning", reason.name, why))

@@ -1,0 +1,191 @@
+"""The status of a run as it is to be, and what of it is to be written. Pure.
+
+A status is told with few writes: what has not changed is not written again, and while one trouble lasts, the words in
+which it was first told stay (a kubelet tells the same in turns of two).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from sympozium_controller.lifecycle.ending import Ending
+from sympozium_controller.lifecycle.trouble import Trouble
+from sympozium_controller.lifecycle.view import DIGEST, View, agent_state, attempt_of
+from sympozium_controller.objects.status import MAX_MESSAGE, MAX_OUTPUT
+from sympozium_protocol.clock import utc
+from sympozium_protocol.exits import Reason
+from sympozium_protocol.messages.result import RunUsage
+from sympozium_protocol.messages.termination import Termination
+
+IN_LINE: Final = "InLine"
+TURN: Final = "Turn"
+ANSWER: Final = "Answer"
+
+Status = dict[str, Any]
+
+
+def changes(view: View, wanted: Mapping[str, Any]) -> Status:
+    """What of ``wanted`` the run's status does not say yet."""
+    had = view.status
+    return {name: value for name, value in wanted.items() if had.get(name, _absent(value)) != value}
+
+
+def _absent(value: object) -> object:
+    return "" if value == "" else None
+
+
+def in_line(view: View, limit: int, now: float) -> Status:
+    why = f"the instance runs {limit} at a time"
+    return _waiting(view, IN_LINE, why, TURN) | _conditions(view, now, Started=("False", IN_LINE, why))
+
+
+def missing(view: View, what: str, why: str, now: float) -> Status:
+    """Something that it names is not there (yet)."""
+    reason = Reason.MissingReference.name
+    told = _conditions(view, now, Resolved=("False", reason, why), Started=("False", reason, why))
+    return _waiting(view, reason, why, what[:1024]) | told
+
+
+def kept_out(view: View, why: str, now: float) -> Status:
+    """The cluster does not take its Job (yet)."""
+    message = _first_words(view, Trouble(Reason.PodRefused, why))
+    told = _conditions(view, now, Started=("False", Reason.PodRefused.name, message))
+    return _phase(view, "Pending", Reason.PodRefused.name, message) | told
+
+
+def _waiting(view: View, reason: str, why: str, waiting_for: str) -> Status:
+    return _phase(view, "Waiting", reason, why) | {"waitingFor": waiting_for}
+
+
+def _phase(view: View, phase: str, reason: str, message: str) -> Status:
+    return {
+        "observedGeneration": view.run["metadata"].get("generation", 1),
+        "phase": phase,
+        "reason": reason,
+        "message": message[:MAX_MESSAGE],
+        "waitingFor": "",
+    }
+
+
+def refused(view: View, reason: Reason, why: str, now: float) -> Status:
+    """It ends before it began: what it names cannot be run."""
+    told = _conditions(view, now, Resolved=("False", reason.name, why), Finished=("True", reason.name, why))
+    return _phase(view, reason.phase, reason.name, why) | {"completionTime": utc(now)} | told
+
+
+def under_way(view: View, trouble: Trouble | None, now: float) -> Status:
+    """It has a Job that has not ended."""
+    running = agent_state(view.pod, "running")
+    same = view.job is not None and view.status.get("attempt") == attempt_of(view.job)
+    resolved = {"Resolved": ("True", "Frozen", "")}
+    if running is None and same and view.status.get("phase") == "Running":
+        return _of_job(view)  # the pod may be out of sight for a while
+    if running is not None:
+        told = _phase(view, "Running", "", "") | {"podName": _pod_name(view)}
+        started = {"startTime": view.status.get("startTime") or running.get("startedAt") or utc(now)}
+        return _of_job(view) | told | started | _conditions(view, now, **resolved, Started=("True", "Running", ""))
+    if trouble is None:
+        pending = {**resolved, "Started": ("False", "Pending", "")}
+        return _of_job(view) | _phase(view, "Pending", "", "") | _conditions(view, now, **pending)
+    message = _first_words(view, trouble)
+    told = _phase(view, "Pending", trouble.reason.name, message)
+    named = {"podName": _pod_name(view)} if view.pod else {}
+    begun = {**resolved, "Started": ("False", trouble.reason.name, message)}
+    return _of_job(view) | told | named | _conditions(view, now, **begun)
+
+
+def _first_words(view: View, trouble: Trouble) -> str:
+    same = view.status.get("phase") == "Pending" and view.status.get("reason") == trouble.reason.name
+    return str(view.status.get("message") or trouble.message) if same else trouble.message
+
+
+def _pod_name(view: View) -> str:
+    return str(view.pod["metadata"]["name"]) if view.pod else ""
+
+
+def _of_job(view: View) -> Status:
+    if view.job is None:
+        return {}
+    metadata = view.job["metadata"]
+    return {
+        "run": view.id,
+        "runDigest": metadata.get("annotations", {}).get(DIGEST, ""),
+        "attempt": attempt_of(view.job),
+        "jobName": metadata["name"],
+        "jobUID": metadata["uid"],
+    }
+
+
+def suspended(view: View, ending: Ending, now: float) -> Status:
+    """The attempt ended to wait for a person; the next begins after the answer."""
+    why = ending.message or "it waits for an answer"
+    told = _phase(view, "Waiting", Reason.Suspended.name, why) | {"waitingFor": ANSWER}
+    return _of_job(view) | told | _conditions(view, now, Started=("False", Reason.Suspended.name, why))
+
+
+def ended(view: View, ending: Ending, now: float) -> Status:
+    """Final."""
+    reason, why = ending.reason, ending.message
+    told = _phase(view, reason.phase, reason.name, why) | {"completionTime": utc(now)}
+    pod = {"podName": _pod_name(view)} if view.pod else {}
+    finished = {"Finished": ("True", reason.name, why)}
+    found = {**_of_job(view), **told, **pod, **_conditions(view, now, **finished)}
+    start = view.status.get("startTime") or _started(view, ending.told)
+    return found | ({"startTime": start} if start else {}) | (_account(ending.told) if ending.told else {})
+
+
+def _started(view: View, told: Termination | None) -> str:
+    state = agent_state(view.pod, "terminated") or {}
+    return (told.start_time if told else None) or state.get("startedAt") or ""
+
+
+def _account(told: Termination) -> Status:
+    found: Status = {"output": output_of(told), "usage": _usage(told.usage)}
+    if told.output_size:
+        found["outputSize"] = told.output_size
+    if told.output_digest:
+        found["outputDigest"] = told.output_digest
+    return found
+
+
+def output_of(told: Termination) -> str:
+    """The beginning of the answer that fits, marked where there is more."""
+    if not told.cut and len(told.output) <= MAX_OUTPUT:
+        return told.output
+    mark = f"\n[cut: the whole has {told.output_size} bytes]"
+    return told.output[: MAX_OUTPUT - len(mark)] + mark
+
+
+def _usage(usage: RunUsage) -> Status:
+    return {
+        "inputTokens": usage.input_tokens,
+        "outputTokens": usage.output_tokens,
+        "modelCalls": usage.model_calls,
+        "toolCalls": usage.tool_calls,
+        "usd": _money(usage.usd),
+    }
+
+
+def _money(usd: float) -> str:
+    whole, _, cents = f"{min(usd, 1e12 - 1):.6f}".partition(".")
+    return f"{whole}.{cents.rstrip('0').ljust(2, '0')}"
+
+
+def _conditions(view: View, now: float, **wanted: tuple[str, str, str]) -> Status:
+    """All conditions, those of ``wanted`` as they are to be; since when, where that is new."""
+    had: Iterable[Mapping[str, Any]] = view.status.get("conditions") or ()
+    found = {str(one["type"]): dict(one) for one in had}
+    generation = view.run["metadata"].get("generation", 1)
+    for type, (status, reason, message) in wanted.items():
+        before = found.get(type, {})
+        since = before.get("lastTransitionTime") if before.get("status") == status else None
+        found[type] = {
+            "type": type,
+            "status": status,
+            "observedGeneration": generation,
+            "lastTransitionTime": since or utc(now),
+            "reason": reason,
+            "message": message[:MAX_MESSAGE],
+        }
+    return {"conditions": list(found.values())}

@@ -1,0 +1,122 @@
+"""What a decision about a run looks at: the run, its last Job, that Job's pod, what the line says. Pure readings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sympozium_controller.names import LABEL_ATTEMPT, LABEL_RUN_UID, job_name, run_id
+from sympozium_controller.objects.status import FINAL
+from sympozium_protocol.exits import Reason
+from sympozium_protocol.kube.api import KubeObject
+
+AGENT: Final = "agent"
+"""The container of the agent."""
+ANSWERED: Final = "sympozium.ai/answered"
+"""Annotation of an AgentRun: a suspended attempt of this number was answered, so the next may begin."""
+DIGEST: Final = "sympozium.ai/run-digest"
+"""Annotation of a Job: SHA-256 of the RunSpec that is frozen in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """``pod`` is the one that was last seen, when it is gone. ``refused``: why the cluster makes no pod of the Job;
+    ``unmounted``: what of its volumes a node cannot prepare.
+
+    ``ahead``: runs of the instance that go before this one; None while it has its turn. ``job_gone``: the server was
+    asked, and has no Job of this run. ``rights``: there is something that gives the run rights.
+    """
+
+    run: KubeObject
+    job: KubeObject | None = None
+    pod: KubeObject | None = None
+    refused: str = ""
+    unmounted: str = ""
+    ahead: int | None = None
+    rights: bool = False
+    job_gone: bool = False
+
+    @property
+    def uid(self) -> str:
+        found: str = self.run["metadata"]["uid"]
+        return found
+
+    @property
+    def status(self) -> Mapping[str, Any]:
+        return self.run.get("status") or {}
+
+    @property
+    def id(self) -> str:
+        return run_id(self.run["metadata"]["name"], self.uid)
+
+    @property
+    def cancel(self) -> bool:
+        return wants_cancel(self.run)
+
+    @property
+    def final(self) -> bool:
+        return is_final(self.run)
+
+    @property
+    def suspended(self) -> bool:
+        """Its last attempt ended to wait for a person, and no further one is known."""
+        told = self.status.get("phase") == "Waiting" and self.status.get("reason") == Reason.Suspended.name
+        return told and (self.job is None or attempt_of(self.job) <= self.attempt)
+
+    @property
+    def attempt(self) -> int:
+        """The last one that the status tells of; 0 before the first."""
+        return int(self.status.get("attempt") or 0)
+
+    @property
+    def expected_job(self) -> str:
+        return str(self.status.get("jobName") or job_name(self.id, max(1, self.attempt)))
+
+
+def wants_cancel(run: KubeObject) -> bool:
+    spec = run.get("spec")
+    return isinstance(spec, dict) and spec.get("cancel") is True
+
+
+def is_final(run: KubeObject) -> bool:
+    return (run.get("status") or {}).get("phase") in FINAL
+
+
+def instance_of(run: KubeObject) -> str:
+    spec = run.get("spec")
+    found = spec.get("instanceRef") if isinstance(spec, dict) else ""
+    return found if isinstance(found, str) else ""
+
+
+def is_of(one: KubeObject, uid: str) -> bool:
+    """Was this object made for the run with that UID: does it say so, and does the run own it?"""
+    metadata = one["metadata"]
+    labelled = metadata.get("labels", {}).get(LABEL_RUN_UID) == uid
+    return labelled and any(owner.get("uid") == uid for owner in metadata.get("ownerReferences") or ())
+
+
+def attempt_of(job: KubeObject) -> int:
+    found = job["metadata"].get("labels", {}).get(LABEL_ATTEMPT, "1")
+    return int(found) if found.isdecimal() else 1
+
+
+def condition(one: KubeObject | None, type: str) -> Mapping[str, Any] | None:
+    """The condition of this type, if it holds."""
+    found = (one or {}).get("status", {}).get("conditions") or ()
+    return next((c for c in found if c.get("type") == type and c.get("status") == "True"), None)
+
+
+def containers(pod: KubeObject | None) -> Iterator[Mapping[str, Any]]:
+    status = (pod or {}).get("status", {})
+    yield from status.get("initContainerStatuses") or ()
+    yield from status.get("containerStatuses") or ()
+
+
+def agent_state(pod: KubeObject | None, state: str) -> Mapping[str, Any] | None:
+    """What the kubelet says of the agent's container when it is in this state: running, waiting, terminated."""
+    for one in (pod or {}).get("status", {}).get("containerStatuses") or ():
+        if one.get("name") == AGENT:
+            found: Mapping[str, Any] | None = (one.get("state") or {}).get(state)
+            return found
+    return None

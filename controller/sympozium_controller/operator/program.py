@@ -1,0 +1,61 @@
+"""The controller as a program: caches that follow the cluster, one Lease, and the work of who holds it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+
+from sympozium_controller.operator.events import Events
+from sympozium_controller.operator.health import serving
+from sympozium_controller.operator.holdings import Holdings
+from sympozium_controller.operator.lease import Lease
+from sympozium_controller.operator.metrics import Counted, CountingApi, Metrics
+from sympozium_controller.operator.reading import Reading
+from sympozium_controller.operator.runs import Runs
+from sympozium_controller.operator.settings import Settings
+from sympozium_controller.operator.starting import Starting
+from sympozium_controller.operator.sweeping import sweeping
+from sympozium_protocol.kube.api import KubeApi
+from sympozium_protocol.kube.client import Client
+from sympozium_protocol.kube.login import login
+from sympozium_protocol.process import log
+
+
+async def serve(settings: Settings) -> None:
+    """Until cancelled. Raises Ended: LeaseLost, or Usage for what cannot be."""
+    async with Client(await login(), connections=2 * settings.workers + 16, user_agent="sympozium-controller") as api:
+        metrics = Metrics()
+        await _serve(settings, CountingApi(api, metrics), metrics)
+
+
+async def _serve(settings: Settings, api: KubeApi, metrics: Metrics) -> None:
+    held = Holdings(api, settings.namespaces, settings.system)
+    events = Events(api)
+    starting = Starting(api, Reading(api, held), settings.place, held.accounts)
+    runs = Runs(api, held, starting, events, metrics, settings.times)
+    lease = Lease(api, settings.system, settings.lease, settings.holder, settings.terms)
+    _count(metrics, held, runs)
+
+    async def work() -> None:
+        began = time.monotonic()
+        await held.synced()
+        gc.freeze()
+        log("acts", runs=len(held.runs), seconds=round(time.monotonic() - began, 3))
+        metrics.leads.set(1)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(events.run())
+            group.create_task(sweeping(api, held, settings.namespaces))
+            group.create_task(runs.queue.run(runs.reconcile, settings.workers))
+
+    async with serving(*settings.health, held.waiting_for, metrics.text) as port, asyncio.TaskGroup() as group:
+        log("listens", port=port)
+        group.create_task(held.run())
+        group.create_task(lease.lead(work))
+
+
+def _count(metrics: Metrics, held: Holdings, runs: Runs) -> None:
+    metrics.registry.register(Counted("sympozium_runs", "Runs by phase", "phase", held.phases))
+    metrics.registry.register(
+        Counted("sympozium_queue_depth", "Keys that wait", "queue", lambda: {runs.queue.name: len(runs.queue)})
+    )
