@@ -77,6 +77,21 @@ def test_a_policy_denies_what_another_pod_may(node_cluster: NodeCluster, space: 
     assert told(node_cluster, space, "none") == "no"
 
 
+def test_what_a_pod_wrote_to_its_volume_is_there_for_the_next(node_cluster: NodeCluster, space: str) -> None:
+    claim = {"accessModes": ["ReadWriteOncePod"], "resources": {"requests": {"storage": "1Gi"}}}
+    mounted = {"volumeMounts": [{"name": "memory", "mountPath": "/memory"}]}
+    with node_cluster.volume(space, "memory"):
+        metadata = {"name": "memory", "namespace": space}
+        node_cluster.create({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": claim})
+        for name, script in (("first", "echo kept >/memory/file"), ("second", f"cat /memory/file >{TOLD}")):
+            document = pod(name, container("agent", script, **mounted))
+            document["spec"]["volumes"] = [{"name": "memory", "persistentVolumeClaim": {"claimName": "memory"}}]
+            document["spec"]["securityContext"] = {"runAsUser": 1000, "fsGroup": 1000}
+            node_cluster.create(document, "-n", space)
+            node_cluster.wait("jsonpath={.status.phase}=Succeeded", f"pod/{name}", "-n", space)
+        assert told(node_cluster, space, "second") == "kept"
+
+
 def test_a_service_is_found_by_its_name(node_cluster: NodeCluster, space: str) -> None:
     inside = f"curl -sk -m 10 https://kubernetes.default.svc/readyz >{TOLD}"
     outside = f"curl -s -m 10 http://nobody.invalid || echo , outside $? >>{TOLD}"

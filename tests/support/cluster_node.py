@@ -5,9 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
@@ -35,6 +37,23 @@ class NodeCluster(Cluster):
         if HOST not in os.environ:
             pytest.skip(f"{HOST} does not say where pods reach this machine")
         return os.environ[HOST]
+
+    @contextmanager
+    def volume(self, namespace: str, claim: str, size: str = "1Gi", mode: str = "ReadWriteOncePod") -> Iterator[None]:
+        """A volume that this claim will get. It is root's: a pod needs its fsGroup, as with most storage. Does nothing
+        for a cluster of TEST_KUBECONFIG, whose default StorageClass is to provide it.
+        """
+        if not self.state:
+            yield
+            return
+        folder = self.state / "node" / "volumes" / namespace / claim
+        folder.mkdir(parents=True)
+        document = volume(f"{namespace}-{claim}", folder, {"namespace": namespace, "name": claim}, size, mode)
+        self.create(document)
+        try:
+            yield
+        finally:
+            self.kubectl("delete", "pv", document["metadata"]["name"], "--wait=false", check=False)
 
     def load(self, *names: str) -> None:
         """Bring images of the local engine to the node, once each. Skips, or fails where an engine is required, when
@@ -74,3 +93,21 @@ class NodeCluster(Cluster):
         done = subprocess.run(command, stdin=stdin, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+
+def volume(name: str, folder: Path, claim: dict[str, str], size: str, mode: str) -> dict[str, Any]:
+    """A PersistentVolume that is a folder of the node, for one claim."""
+    anywhere = {"key": "kubernetes.io/hostname", "operator": "Exists"}
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": name},
+        "spec": {
+            "capacity": {"storage": size},
+            "accessModes": [mode],
+            "persistentVolumeReclaimPolicy": "Retain",
+            "claimRef": claim,
+            "local": {"path": str(folder)},
+            "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [anywhere]}]}},
+        },
+    }
