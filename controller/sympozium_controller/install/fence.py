@@ -82,7 +82,8 @@ def _variables(system: str) -> list[tuple[str, str]]:
         ),
         (
             "tools",
-            f"variables.prefixed && (variables.resource == 'validatingwebhookconfigurations' || ({at_home} && "
+            "variables.prefixed && (variables.resource in ['validatingwebhookconfigurations', "
+            f"'mutatingwebhookconfigurations'] || ({at_home} && "
             "variables.resource in ['leases', 'secrets']))",
         ),
         ("account", "variables.resource == 'serviceaccounts' && variables.prefixed && request.operation == 'CREATE'"),
