@@ -48,6 +48,10 @@ class GuardedBus:
         path.write_text(identity if isinstance(identity, str) else self.token(identity, lasts=lasts))
         return BusSettings(self.server.url, path, self.ca_file)
 
+    async def shown(self, token: str, principal: str) -> Link:
+        """A connection with a token as it is."""
+        return await connect(self.settings(token), principal=principal)
+
     async def connect(self, identity: Identity, *, lasts: float = 3600) -> Link:
         return await connect(self.settings(identity, lasts=lasts), principal=identity.principal)
 

@@ -51,7 +51,7 @@ class ClusterTokens:
         if token.startswith(PREFIX):
             return await self._person(token)
         holder = await holder_of(self._api, token, AUDIENCE)
-        expires = _expires(token)
+        expires = _end(token)
         if expires is None:
             raise Refused("the token has no end")
         if holder.username == self._controller:
@@ -63,11 +63,19 @@ class ClusterTokens:
             shown = ShownToken.decode(token)
         except BadClaims as error:
             raise Refused(f"the token {error}") from None
+        identity = await identity_of_person(self._api, shown)
         latest = int(time.time()) + PERSON_FOR
-        return Verified(await identity_of_person(self._api, shown), min(_expires(shown.token) or latest, latest))
+        return Verified(identity, min(_end(shown.token) or latest, latest))
 
 
-def _expires(token: str) -> int | None:
-    """When a token ends that the cluster has accepted, if it says so."""
+def _end(token: str) -> int | None:
+    """When a token ends that the cluster has accepted, if it says so. Raises Refused when it has.
+
+    The API server remembers for some seconds what it has accepted, and does not look whether it ended meanwhile.
+    """
     found = unchecked_claims(token).get("exp")
-    return int(found) if isinstance(found, int | float) else None
+    if not isinstance(found, int | float):
+        return None
+    if found <= time.time():
+        raise Refused("the token has ended")
+    return int(found)
