@@ -11,12 +11,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sympozium_controller.names import LABEL_COMPONENT, LABEL_MANAGED_BY, MANAGED_BY
+from sympozium_controller.names import ANNOTATION_REQUESTER, LABEL_COMPONENT, LABEL_MANAGED_BY, MANAGED_BY
 from sympozium_protocol.kube.api import KubeObject
 from sympozium_protocol.kube.resources import (
+    CLUSTER_ROLE_BINDINGS,
+    CLUSTER_ROLES,
     GROUP,
     INSTANCES,
     MCP_SERVERS,
+    MUTATING_BINDINGS,
+    MUTATING_POLICIES,
     MUTATING_WEBHOOKS,
     POLICIES,
     RUNS,
@@ -28,6 +32,8 @@ from sympozium_protocol.kube.resources import (
 
 NAME: Final = "sympozium-admission"
 """Of both configurations, of the Service, and of the Secret with the certificates."""
+ACCOUNT: Final = "sympozium-controller"
+"""Of the program that serves it."""
 JUDGE: Final = "/judge"
 STAMP: Final = "/stamp"
 TIMEOUT: Final = 10
@@ -71,45 +77,79 @@ def _bootstrap(system: str) -> dict[str, str]:
 
 
 def documents(
-    where: Where, *, system: str, bundle: str = "", selector: Mapping[str, Any] | None = None, name: str = NAME
-) -> tuple[KubeObject, KubeObject]:
-    """The validating and the mutating configuration.
+    where: Where,
+    *,
+    system: str,
+    bundle: str = "",
+    selector: Mapping[str, Any] | None = None,
+    name: str = NAME,
+    policies: bool = True,
+    account: str = ACCOUNT,
+) -> tuple[KubeObject, ...]:
+    """All of it, to be applied once a server answers at ``where``.
 
     ``bundle``: base64 of the authorities in PEM; left out, whoever leads the controllers fills it in. ``selector``: a
     label selector for namespaces, for an installation that shares its cluster with another; absent: all of them.
+    ``policies``: does the cluster have MutatingAdmissionPolicy (v1, from 1.36 on)? Else a second webhook takes its
+    place, and ``account`` of the system namespace gets the right to keep that one's authorities.
     """
-    validating = (
+    scope = {"namespaceSelector": dict(selector)} if selector else {}
+
+    def complete(path: str, *webhooks: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return [{**one, "clientConfig": where.client(path, bundle), **scope} for one in webhooks]
+
+    judging = complete(
+        JUDGE,
         _webhook("runs", (RUNS,), ("CREATE",)),
         _webhook("objects", (INSTANCES, POLICIES, MCP_SERVERS), ("CREATE", "UPDATE"), CHANGED),
         _webhook("packs", (SKILL_PACKS,), ("CREATE", "UPDATE"), CHANGED, _bootstrap(system)),
     )
-    mutating = (_webhook("requester", (RUNS,), ("CREATE",)),)
+    validating = _document(WEBHOOKS, name, webhooks=judging)
+    if policies:
+        return (validating, *_stamping_policy(f"{name}-requester", scope))
+    stamping = complete(STAMP, _webhook("requester", (RUNS,), ("CREATE",)) | {"reinvocationPolicy": "IfNeeded"})
+    mutating = _document(MUTATING_WEBHOOKS, name, webhooks=stamping)
+    return (validating, mutating, *_right_to_keep(name, system, account))
 
-    def complete(webhooks: Iterable[Mapping[str, Any]], path: str) -> list[dict[str, Any]]:
-        selected = {"namespaceSelector": dict(selector)} if selector else {}
-        return [{**one, "clientConfig": where.client(path, bundle), **selected} for one in webhooks]
 
+def _stamping_policy(name: str, scope: Mapping[str, Any]) -> tuple[KubeObject, KubeObject]:
+    """Who asked for a run, written by the API server itself."""
+    stamped = (
+        f"Object{{metadata: Object.metadata{{annotations: {{'{ANNOTATION_REQUESTER}': request.userInfo.username}}}}}}"
+    )
+    spec = {
+        "matchConstraints": {"resourceRules": [_rule((RUNS,), ("CREATE",))], **scope},
+        "failurePolicy": "Fail",
+        "reinvocationPolicy": "IfNeeded",
+        "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": stamped}}],
+    }
     return (
-        _document(WEBHOOKS, name, complete(validating, JUDGE)),
-        _document(
-            MUTATING_WEBHOOKS, name, [one | {"reinvocationPolicy": "IfNeeded"} for one in complete(mutating, STAMP)]
-        ),
+        _document(MUTATING_POLICIES, name, spec=spec),
+        _document(MUTATING_BINDINGS, name, spec={"policyName": name}),
+    )
+
+
+def _right_to_keep(name: str, system: str, account: str) -> tuple[KubeObject, KubeObject]:
+    rule = {
+        "apiGroups": [MUTATING_WEBHOOKS.group],
+        "resources": [MUTATING_WEBHOOKS.plural],
+        "resourceNames": [name],
+        "verbs": ["get", "patch"],
+    }
+    subject = {"kind": "ServiceAccount", "name": account, "namespace": system}
+    role = {"apiGroup": CLUSTER_ROLES.group, "kind": CLUSTER_ROLES.kind, "name": f"{name}-requester"}
+    return (
+        _document(CLUSTER_ROLES, role["name"], rules=[rule]),
+        _document(CLUSTER_ROLE_BINDINGS, role["name"], roleRef=role, subjects=[subject]),
     )
 
 
 def _webhook(
     name: str, kinds: Iterable[Resource], operations: Iterable[str], *conditions: Mapping[str, str]
 ) -> dict[str, Any]:
-    rule = {
-        "apiGroups": [GROUP],
-        "apiVersions": [VERSION],
-        "operations": list(operations),
-        "resources": [kind.plural for kind in kinds],
-        "scope": "Namespaced",
-    }
     found = {
         "name": f"{name}.admission.{GROUP}",
-        "rules": [rule],
+        "rules": [_rule(kinds, operations)],
         "admissionReviewVersions": ["v1"],
         "failurePolicy": "Fail",
         "matchPolicy": "Equivalent",
@@ -119,13 +159,23 @@ def _webhook(
     return found | ({"matchConditions": [dict(one) for one in conditions]} if conditions else {})
 
 
-def _document(resource: Resource, name: str, webhooks: list[dict[str, Any]]) -> KubeObject:
+def _rule(kinds: Iterable[Resource], operations: Iterable[str]) -> dict[str, Any]:
+    return {
+        "apiGroups": [GROUP],
+        "apiVersions": [VERSION],
+        "operations": list(operations),
+        "resources": [kind.plural for kind in kinds],
+        "scope": "Namespaced",
+    }
+
+
+def _document(resource: Resource, name: str, **parts: Any) -> KubeObject:
     labels = {LABEL_MANAGED_BY: MANAGED_BY, LABEL_COMPONENT: "admission"}
     return {
         "apiVersion": resource.api_version,
         "kind": resource.kind,
         "metadata": {"name": name, "labels": labels},
-        "webhooks": webhooks,
+        **parts,
     }
 
 

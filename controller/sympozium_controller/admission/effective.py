@@ -28,7 +28,8 @@ from sympozium_protocol.policy import Subject, judge_subject
 IN_CLUSTER: Final = Flags(approve="wait")
 """Nobody sits before a run in a cluster; whoever answers does so from elsewhere."""
 TRIAL: Final = "trial"
-_LONG_AGO: Final = "2000-01-01T00:00:00Z"
+LONG_AGO: Final = "2000-01-01T00:00:00Z"
+"""The time of a trial: nothing rests on it."""
 
 
 def try_run(objects: Objects, packs: Mapping[str, SkillPack], *, sandboxes: Container[str] | None = None) -> RunSpec:
@@ -37,7 +38,7 @@ def try_run(objects: Objects, packs: Mapping[str, SkillPack], *, sandboxes: Cont
     ``packs``: those of the system namespace; ``sandboxes``: names of the cluster's RuntimeClasses, None where they are
     not known. Raises Refused.
     """
-    spec = resolve(objects, packs, IN_CLUSTER, run_id=TRIAL, now=_LONG_AGO)
+    spec = resolve(objects, packs, IN_CLUSTER, run_id=TRIAL, now=LONG_AGO)
     hold(objects, packs, IN_CLUSTER, sandboxes=sandboxes)
     return spec
 

@@ -10,14 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pydantic import ValidationError
+
 from sympozium_controller.admission import rights
-from sympozium_controller.admission.effective import IN_CLUSTER, TRIAL, try_run, warnings
+from sympozium_controller.admission.effective import IN_CLUSTER, LONG_AGO, TRIAL, try_run, warnings
 from sympozium_controller.admission.egress import RULE, is_egress
 from sympozium_controller.admission.images import fault_of_registry
 from sympozium_controller.admission.rights import Wanted
 from sympozium_controller.admission.secrets import stand_in
 from sympozium_controller.documents import Objects, read_object
-from sympozium_controller.errors import InvalidPack, Origin, Refused
+from sympozium_controller.errors import InvalidPack, Origin, Refused, fault_of
 from sympozium_controller.objects import (
     AgentRun,
     MCPServer,
@@ -86,6 +88,9 @@ def judge(one: Object, origin: Origin, known: Known, *, system: str) -> Judgemen
         return _judge(one, origin, known, system)
     except Refused as refused:
         return Judgement(refused)
+    except ValidationError as error:  # what the models of objects let be and a RunSpec does not
+        where, why = fault_of(error)
+        return Judgement(Refused(Reason.InvalidDocument, origin, "", f"runs of it would not be valid: {where}: {why}"))
 
 
 def _judge(one: Object, origin: Origin, known: Known, system: str) -> Judgement:
@@ -126,7 +131,7 @@ def _instance(instance: SympoziumInstance, origin: Origin, known: Known) -> Judg
         spec=RunObjectSpec(instance_ref=instance.name, input=TRIAL),
     )
     try:
-        resolve(_with(objects, trial, Origin(TRIAL)), known.packs, IN_CLUSTER, run_id=TRIAL, now="")
+        resolve(_with(objects, trial, Origin(TRIAL)), known.packs, IN_CLUSTER, run_id=TRIAL, now=LONG_AGO)
     except Refused as refused:
         own = refused.reason not in NOT_THERE or refused.field.startswith(_OWN_REFERENCES)
         if refused.origin == origin and own:

@@ -23,9 +23,8 @@ from sympozium_controller.objects import (
 from sympozium_controller.policies import FLOOR_LABEL
 from sympozium_protocol.kube.api import KubeApi, KubeObject
 from sympozium_protocol.kube.errors import Forbidden, NotFound
-from sympozium_protocol.kube.resources import INSTANCES, MCP_SERVERS, POLICIES, SKILL_PACKS, Resource
+from sympozium_protocol.kube.resources import INSTANCES, MCP_SERVERS, POLICIES, RUNTIME_CLASSES, SKILL_PACKS, Resource
 
-RUNTIME_CLASSES: Final = Resource("node.k8s.io", "v1", "runtimeclasses", "RuntimeClass", namespaced=False)
 RESTRICTIVE: Final = "restrictive"
 """The built-in policy that demands a sandbox."""
 PAGE: Final = 250

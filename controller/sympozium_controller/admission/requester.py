@@ -1,8 +1,8 @@
 """Who asked for a run, written on it when it is made and never changed. Pure.
 
-By a webhook, as the API server's own language for this (MutatingAdmissionPolicy) came with 1.36 and most clusters are
-older. Another webhook after ours could write the annotation again: what is kept is compared once more at the end. That
-it never changes later is a ValidatingAdmissionPolicy's business.
+Where the cluster has MutatingAdmissionPolicy (v1, from 1.36 on), one of these writes it: without a call, and without
+anybody's right to change what is written. Elsewhere a webhook does. Whatever wrote last, what is kept is compared once
+more; that it never changes later is a ValidatingAdmissionPolicy's business.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sympozium_controller.admission.reviews import FORBIDDEN, Answer, Request
+from sympozium_controller.admission.reviews import FORBIDDEN, UNAVAILABLE, Answer, Request
 from sympozium_controller.names import ANNOTATION_REQUESTER
 
 
@@ -38,7 +38,11 @@ def written(value: Mapping[str, Any], name: str, wanted: str) -> list[dict[str, 
 
 def check(request: Request) -> Answer | None:
     """None if it stands there as it must."""
-    if annotation(request.object, ANNOTATION_REQUESTER) == request.username:
+    found = annotation(request.object, ANNOTATION_REQUESTER)
+    if found == request.username:
         return None
-    why = f"metadata.annotations.{ANNOTATION_REQUESTER}: says who asked for this run, and only admission writes it; "
-    return Answer(FORBIDDEN, why + "leave it out")
+    field = f"metadata.annotations.{ANNOTATION_REQUESTER}"
+    if found is None:
+        why = "who asked for this run was not written down: what does so came a moment ago, or is gone"
+        return Answer(UNAVAILABLE, f"{field}: {why}; try again, or have Sympozium installed again")
+    return Answer(FORBIDDEN, f"{field}: says who asked for this run, and nobody but admission writes it; leave it out")
