@@ -12,6 +12,7 @@ from sympozium_protocol.bus.subjects import STREAM, STREAM_SUBJECTS
 
 _NOT_FOUND: Final = 10059
 _IN_USE: Final = 10058
+_NO_ROOM: Final = 10047
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,10 @@ async def make_stream(link: Link, limits: StreamLimits) -> None:
     """Make it, or bring its limits to these. Raises Away, Ended (BusRefused)."""
     wanted = configuration(limits)
     found = await _ask(link, f"$JS.API.STREAM.CREATE.{STREAM}", wanted)
-    if found.get("error", {}).get("err_code") == _IN_USE:
-        found = await _ask(link, f"$JS.API.STREAM.UPDATE.{STREAM}", wanted)
+    if found.get("error", {}).get("err_code") in (_IN_USE, _NO_ROOM):
+        # there is no room beside a stream that may take everything: this one, if it is there
+        changed = await _ask(link, f"$JS.API.STREAM.UPDATE.{STREAM}", wanted)
+        found = found if changed.get("error", {}).get("err_code") == _NOT_FOUND else changed
     if "error" in found:
         raise refused(f"the stream {STREAM} cannot be made: {found['error'].get('description', 'no reason was given')}")
 
