@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
@@ -164,6 +165,29 @@ class Client:
         if grace is not None:
             options["gracePeriodSeconds"] = grace
         await self._answer("DELETE", resource.path(namespace, name), body=options)
+
+    async def websocket(self, path: str, query: Mapping[str, str], protocol: str) -> aiohttp.ClientWebSocketResponse:
+        """A connection both ways, that the server hands on to a pod. Raises KubeError."""
+        import aiohttp
+
+        headers = {"User-Agent": self._agent}
+        if said := await self._login.authorization():
+            headers["Authorization"] = said
+        session = self._rest.pool_manager = self._rest.pool_manager or self._rest._create_pool_manager()
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                return await session.ws_connect(
+                    f"{self._login.server}{path}?{urlencode(query)}",
+                    protocols=(protocol,),
+                    headers=headers,
+                    proxy=self._rest.proxy,
+                    server_hostname=self._login.configuration.tls_server_name,
+                    max_msg_size=0,
+                )
+        except aiohttp.WSServerHandshakeError as error:
+            raise error_of(error.status, f"GET {path}: {error.message}") from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Away(f"GET {path}: {error or 'no answer in time'}") from None
 
     async def _answer(
         self,
