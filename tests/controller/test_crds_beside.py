@@ -10,7 +10,7 @@ import pytest
 import sympozium_packs
 
 from sympozium_cli.packs import Packs
-from sympozium_controller.crds import builtin_packs, policies, roles
+from sympozium_controller.crds import builtin_packs, guards, policies, roles
 from sympozium_controller.crds.policies import RESERVED_NAMES
 from sympozium_controller.objects import SkillPack
 from sympozium_controller.packs import check_pack, parse_pack
@@ -46,7 +46,7 @@ def test_times_and_amounts_of_a_pack_are_written_as_the_schema_wants_them() -> N
 
 
 def test_every_policy_is_bound_once_and_fails_closed() -> None:
-    found = policies()
+    found = (*policies(), *guards())
     rules = {one["metadata"]["name"]: one["spec"] for one in found if one["kind"] == "ValidatingAdmissionPolicy"}
     bound = [one["spec"]["policyName"] for one in found if one["kind"] == "ValidatingAdmissionPolicyBinding"]
     assert sorted(bound) == sorted(rules)

@@ -47,20 +47,20 @@ def policies(system_namespace: str = SYSTEM_NAMESPACE) -> tuple[dict[str, Any], 
     return tuple(document for kind, validations in found.items() for document in _policy(kind, validations))
 
 
-def _policy(kind: str, validations: Sequence[Validation]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _policy(kind: str, validations: Sequence[Validation]) -> tuple[dict[str, Any], ...]:
     plural = BY_NAME[kind].plural
-    name = f"{PREFIX}-{plural.removeprefix(PREFIX)}"
-    head = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": name}}
     rule = {"apiGroups": [GROUP], "apiVersions": [VERSION], "resources": [plural], "operations": ["CREATE", "UPDATE"]}
-    spec = {
-        "failurePolicy": "Fail",
-        "matchConstraints": {"resourceRules": [rule]},
-        "variables": _variables(kind),
-        "validations": [validation.document() for validation in validations],
-    }
+    spec = {"matchConstraints": {"resourceRules": [rule]}, "variables": _variables(kind)}
+    return bound(f"{PREFIX}-{plural.removeprefix(PREFIX)}", spec, *validations)
+
+
+def bound(name: str, spec: Mapping[str, Any], *validations: Validation) -> tuple[dict[str, Any], ...]:
+    """A policy that fails closed, and the binding that makes it hold in the whole cluster."""
+    head = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": name}}
+    whole = {"failurePolicy": "Fail", **spec, "validations": [validation.document() for validation in validations]}
     binding = {"policyName": name, "validationActions": ["Deny"]}
     return (
-        {**head, "kind": "ValidatingAdmissionPolicy", "spec": spec},
+        {**head, "kind": "ValidatingAdmissionPolicy", "spec": whole},
         {**head, "kind": "ValidatingAdmissionPolicyBinding", "spec": binding},
     )
 
