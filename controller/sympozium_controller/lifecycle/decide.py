@@ -7,7 +7,7 @@ ends a run is stored before anything of it is destroyed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from sympozium_controller.lifecycle import status
 from sympozium_controller.lifecycle.actions import (
@@ -24,7 +24,7 @@ from sympozium_controller.lifecycle.actions import (
     TakeBackRights,
 )
 from sympozium_controller.lifecycle.ending import Ending, ending_of
-from sympozium_controller.lifecycle.trouble import trouble_of
+from sympozium_controller.lifecycle.trouble import Trouble, trouble_of
 from sympozium_controller.lifecycle.view import ANSWERED, View, agent_state, attempt_of, condition
 from sympozium_protocol.clock import seconds
 from sympozium_protocol.exits import Reason
@@ -42,7 +42,9 @@ class Times:
     stop_within: float = 120.0
 
 
-USUAL = Times()
+USUAL: Final = Times()
+UNSCHEDULED: Final = 3.0
+"""Seconds for which no node may be found before that is told: a burst of pods, or a node that is being added."""
 
 
 def decide(view: View, now: float, times: Times = USUAL, limit: int = 0) -> Actions:
@@ -111,8 +113,14 @@ def _since(moment: str | None, now: float) -> float:
 
 
 def _under_way(view: View, now: float, times: Times) -> Actions:
-    assert view.job is not None
     trouble = trouble_of(view)
+    if trouble and trouble.reason is Reason.Unschedulable and _age(view, now) < UNSCHEDULED:
+        return (*_under_way_but(view, None, now, times), Requeue(UNSCHEDULED))
+    return _under_way_but(view, trouble, now, times)
+
+
+def _under_way_but(view: View, trouble: Trouble | None, now: float, times: Times) -> Actions:
+    assert view.job is not None
     wanted = status.under_way(view, trouble, now)
     found: Actions = _patch(view, wanted)
     if view.cancel:

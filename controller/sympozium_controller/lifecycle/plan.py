@@ -34,8 +34,10 @@ from sympozium_controller.names import (
     run_id,
 )
 from sympozium_controller.objects import AgentRun, SympoziumInstance
-from sympozium_controller.outfit import Outfit, outfit
+from sympozium_controller.outfit import outfit
+from sympozium_controller.pod import Pod
 from sympozium_controller.providers import MODEL
+from sympozium_controller.render.egress import destinations
 from sympozium_controller.render.kubernetes import Bus, Images, InCluster, Manifests, Owner, TooLarge, render
 from sympozium_controller.resolve import resolve
 from sympozium_protocol.clock import utc
@@ -71,6 +73,8 @@ class Plan:
     manifests: Manifests
     rights: tuple[KubeObject, ...] = field(default=())
     account: str = RUN_ACCOUNT
+    destinations: tuple[str, ...] = ()
+    """What the pod must reach besides the bus."""
 
 
 def plan(run: KubeObject, asked: AgentRun, found: Gathered, place: Place, now: float) -> Plan:
@@ -96,12 +100,13 @@ def plan(run: KubeObject, asked: AgentRun, found: Gathered, place: Place, now: f
         pull_policy=place.pull_policy,
         pull_secrets=place.pull_secrets,
     )
-    return Plan(spec, told, _rendered(spec, clothes, where, place, asked), given, account)
+    pod = assemble(spec, clothes)
+    return Plan(spec, told, _rendered(pod, where, place, asked), given, account, destinations(pod))
 
 
-def _rendered(spec: RunSpec, clothes: Outfit, where: InCluster, place: Place, asked: AgentRun) -> Manifests:
+def _rendered(pod: Pod, where: InCluster, place: Place, asked: AgentRun) -> Manifests:
     try:
-        return render(assemble(spec, clothes), where, place.images)
+        return render(pod, where, place.images)
     except TooLarge as error:
         raise Refused(Reason.InvalidDocument, origin_of(asked), "spec.input", str(error)) from None
 

@@ -5,12 +5,23 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+from collections.abc import Sequence
+from typing import Final
 
+from sympozium_controller.operator.busaddress import with_address
+from sympozium_controller.operator.cache import Key
+from sympozium_controller.operator.deploying import Deploying
 from sympozium_controller.operator.events import Events
+from sympozium_controller.operator.gateways import Gateways
 from sympozium_controller.operator.health import serving
 from sympozium_controller.operator.holdings import Holdings
+from sympozium_controller.operator.instances import Instances
+from sympozium_controller.operator.kept import Kept
 from sympozium_controller.operator.lease import Lease
+from sympozium_controller.operator.memories import Memories
 from sympozium_controller.operator.metrics import Counted, CountingApi, Metrics
+from sympozium_controller.operator.networks import Networks
+from sympozium_controller.operator.queue import Queue
 from sympozium_controller.operator.reading import Reading
 from sympozium_controller.operator.runs import Runs
 from sympozium_controller.operator.settings import Settings
@@ -20,6 +31,9 @@ from sympozium_protocol.kube.api import KubeApi
 from sympozium_protocol.kube.client import Client
 from sympozium_protocol.kube.login import login
 from sympozium_protocol.process import log
+
+SERVING: Final = 4
+"""Instances that are worked on at once."""
 
 
 async def serve(settings: Settings) -> None:
@@ -31,15 +45,22 @@ async def serve(settings: Settings) -> None:
 
 async def _serve(settings: Settings, api: KubeApi, metrics: Metrics) -> None:
     held = Holdings(api, settings.namespaces, settings.system)
-    events = Events(api)
-    starting = Starting(api, Reading(api, held), settings.place, held.accounts)
+    kept = Kept(api, settings.namespaces)
+    events, reading, networks = Events(api), Reading(api, held), Networks(api, kept, settings.system)
+    place = await with_address(api, settings.place, settings.system)
+    starting = Starting(api, reading, networks, place, held.accounts)
     runs = Runs(api, held, starting, events, metrics, settings.times)
+    deploying = Deploying(api, kept, held.unmounted)
+    gateways = Gateways(api, held.instances, kept, deploying, networks, place)
+    memories = Memories(api, held.runs, kept, deploying, place, settings.keeping)
+    instances = Instances(api, held, kept, reading, networks, gateways, memories, events)
     lease = Lease(api, settings.system, settings.lease, settings.holder, settings.terms)
-    _count(metrics, held, runs)
+    _count(metrics, held, (runs.queue, instances.queue, networks.queue))
 
     async def work() -> None:
         began = time.monotonic()
         await held.synced()
+        await kept.synced()
         gc.freeze()
         log("acts", runs=len(held.runs), seconds=round(time.monotonic() - began, 3))
         metrics.leads.set(1)
@@ -47,15 +68,18 @@ async def _serve(settings: Settings, api: KubeApi, metrics: Metrics) -> None:
             group.create_task(events.run())
             group.create_task(sweeping(api, held, settings.namespaces))
             group.create_task(runs.queue.run(runs.reconcile, settings.workers))
+            group.create_task(instances.queue.run(instances.reconcile, SERVING))
+            group.create_task(networks.queue.run(networks.reconcile, 1))
 
     async with serving(*settings.health, held.waiting_for, metrics.text) as port, asyncio.TaskGroup() as group:
         log("listens", port=port)
         group.create_task(held.run())
+        group.create_task(kept.run())
         group.create_task(lease.lead(work))
 
 
-def _count(metrics: Metrics, held: Holdings, runs: Runs) -> None:
+def _count(metrics: Metrics, held: Holdings, queues: Sequence[Queue[Key]]) -> None:
     metrics.registry.register(Counted("sympozium_runs", "Runs by phase", "phase", held.phases))
     metrics.registry.register(
-        Counted("sympozium_queue_depth", "Keys that wait", "queue", lambda: {runs.queue.name: len(runs.queue)})
+        Counted("sympozium_queue_depth", "Keys that wait", "queue", lambda: {one.name: len(one) for one in queues})
     )

@@ -13,6 +13,7 @@ from typing import Final
 
 from sympozium_controller.lifecycle.decide import Times
 from sympozium_controller.lifecycle.plan import Place
+from sympozium_controller.lifecycle.remembering import Keeping
 from sympozium_controller.names import SYSTEM_NAMESPACE
 from sympozium_controller.operator.lease import Terms
 from sympozium_controller.render.kubernetes import Bus, Images
@@ -32,7 +33,11 @@ Makes a Job of every AgentRun and tells in its status what became of it. It find
   SYMPOZIUM_IMAGE_PULL_SECRETS  names of Secrets, with commas, that are in every namespace with runs
   SYMPOZIUM_BUS                 URL of the bus as pods reach it (none: a gate without a bus)
   SYMPOZIUM_BUS_CA_FILE         PEM file: who vouches for its certificate (the images' authorities)
-  SYMPOZIUM_BUS_ADDRESS         an IP address of its host, so that pods need no name server (none)
+  SYMPOZIUM_BUS_ADDRESS         an IP address of its host, so that pods need no name server (that of the Service
+                                which the URL names, where it does)
+  SYMPOZIUM_MEMORY_SIZE         bytes of the volume of an instance's memory (1073741824)
+  SYMPOZIUM_MEMORY_CLASS        the StorageClass of that volume (the cluster's default)
+  SYMPOZIUM_MEMORY_IDLE         seconds after the last run that a memory is kept running (600)
   SYMPOZIUM_WORKERS             runs that are worked on at once (16)
   SYMPOZIUM_START_WITHIN        seconds that a pod which cannot begin is waited for (600)
   SYMPOZIUM_KEEP_JOBS           seconds that the Job of a finished run is kept, for its logs (3600)
@@ -56,6 +61,7 @@ class Settings:
     system: str
     namespaces: tuple[str, ...]
     place: Place
+    keeping: Keeping
     times: Times
     terms: Terms
     workers: int
@@ -79,6 +85,11 @@ def settings_of(environment: Mapping[str, str]) -> Settings:
             bus=_bus(environment),
             pull_policy=said.one_of("SYMPOZIUM_PULL_POLICY", _POLICIES),
             pull_secrets=said.names("SYMPOZIUM_IMAGE_PULL_SECRETS"),
+        ),
+        keeping=Keeping(
+            size=said.number("SYMPOZIUM_MEMORY_SIZE", 1 << 30, least=1 << 20),
+            idle=said.number("SYMPOZIUM_MEMORY_IDLE", 600),
+            storage_class=environment.get("SYMPOZIUM_MEMORY_CLASS", ""),
         ),
         times=Times(
             start_within=said.number("SYMPOZIUM_START_WITHIN", 600, least=1),

@@ -1,4 +1,4 @@
-"""Carrying out a plan: rights, account, ConfigMap, Job, in this order, each harmless when it is done again."""
+"""Carrying out a plan: network, rights, account, ConfigMap, Job, in this order, each harmless when it is done again."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sympozium_controller.lifecycle.rights import is_of, why_refused
 from sympozium_controller.names import LABEL_MANAGED_BY, LABEL_RUN_UID, MANAGED_BY, RUN_ACCOUNT, job_name, run_id
 from sympozium_controller.objects import AgentRun
 from sympozium_controller.operator.cache import Cache
+from sympozium_controller.operator.networks import Networks
 from sympozium_controller.operator.reading import Reading, read
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.failpoints import failpoint
@@ -34,9 +35,10 @@ class MissingThing(Exception):
 class Starting:
     """Makes Jobs of runs."""
 
-    def __init__(self, api: KubeApi, reading: Reading, place: Place, accounts: Cache) -> None:
+    def __init__(self, api: KubeApi, reading: Reading, networks: Networks, place: Place, accounts: Cache) -> None:
         self._api = api
         self._reading = reading
+        self._networks = networks
         self._place = place
         self._accounts = accounts
         self._with_account: dict[str, float] = {}
@@ -60,6 +62,8 @@ class Starting:
 
     async def _create(self, wanted: Plan, run: KubeObject, asked: AgentRun) -> KubeObject:
         namespace, uid = asked.namespace, run["metadata"]["uid"]
+        await self._networks.prepare(namespace)  # no pod of a run is ever without them
+        await self._networks.ensure(namespace, wanted.destinations)
         for one in wanted.rights:
             await self._right(one, uid)
         failpoint("rights")
