@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import Any
 
@@ -33,8 +34,9 @@ def kinds(cluster: Cluster) -> Cluster:
     return cluster
 
 
+@functools.cache
 def define_kinds(cluster: Cluster) -> None:
-    """Apply what makes our kinds known, and wait until it holds. Harmless when it is there already."""
+    """Apply what makes our kinds known, and wait until it holds; once a process. Harmless when it is there already."""
     words = ("--server-side", "--force-conflicts")
     cluster.apply(documents(), *words)
     names = [f"crd/{one['metadata']['name']}" for one in documents()]
