@@ -56,7 +56,7 @@ target "agent" {
 target "program" {
   inherits = ["_common"]
   name     = program
-  matrix   = { program = ["ipc-bridge", "model", "memory", "bus-auth", "mcp-bridge", "web-endpoint"] }
+  matrix   = { program = ["ipc-bridge", "model", "memory", "bus-auth", "controller", "mcp-bridge", "web-endpoint"] }
   target   = "program"
   tags     = ["${REGISTRY}/${program}:${TAG}"]
   args     = { PROGRAM = program }

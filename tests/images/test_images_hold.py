@@ -10,7 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.images.engine import BASE, IMAGES, PACKS, ROOT, SERVER, contents, docker, inspected, program, tag
+from tests.images.engine import BASE, IMAGES, PACKS, ROOT, SERVER, contents, docker, inspected, program, run, tag
 
 pytestmark = pytest.mark.xdist_group("images")
 every_image = pytest.mark.parametrize("image", IMAGES)
@@ -30,7 +30,7 @@ OURS = {
 SCRIPTS = {
     "sympozium-protocol": {"sympozium-conformance", "sympozium-layout"},
     "sympozium-cli": {"sympozium"},
-    **{entry["packages"][0]: {entry["command"]} for entry in map(program, IMAGES)},
+    **{entry["packages"][0].partition("[")[0]: {entry["command"]} for entry in map(program, IMAGES)},
 }
 SHELLS = {"sh", "dash", "bash", "ash", "zsh", "ksh", "busybox"}
 
@@ -72,6 +72,33 @@ def test_nothing_can_be_executed_but_the_interpreter_the_first_process_our_scrip
     first = set() if image == "agent" else {"tini"}
 
     assert found - {"python3.13"} - ours - first == called(image) if image != "skill-shell" else found >= SHELL
+
+
+@pytest.mark.parametrize("image", ["bus-auth", "controller"])
+def test_the_client_of_a_cluster_works_without_the_classes_of_its_objects(image: str) -> None:
+    script = """
+import asyncio, os, kubernetes
+from sympozium_protocol.exits import Ended
+from sympozium_protocol.kube.client import Client
+from sympozium_protocol.kube.errors import Away
+from sympozium_protocol.kube.login import login
+from sympozium_protocol.kube.resources import PODS
+
+async def act():
+    async with Client(await login("/tmp/kubeconfig")) as api:
+        try:
+            await api.get(PODS, "one", "default")
+        except Away:
+            print("away")
+
+with open("/tmp/kubeconfig", "w") as file:
+    file.write('{"current-context": "c", "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],'
+               ' "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],'
+               ' "users": [{"name": "u", "user": {}}]}')
+asyncio.run(act())
+print(sum(len(files) for _, _, files in os.walk(os.path.dirname(kubernetes.__file__))) < 400)
+"""
+    assert run(image, "-c", script, entrypoint="python3", options=("--tmpfs", "/tmp")).split() == ["away", "True"]
 
 
 SHELL = {"bash", "dash", "cat", "ls", "ps", "grep", "sed", "gawk", "find", "curl", "jq", "tar", "du", "df"}
