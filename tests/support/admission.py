@@ -127,8 +127,8 @@ class Admission:
         return False
 
     def uninstall(self) -> None:
-        for one in reversed(self.documents()):
-            self.cluster.kubectl("delete", one["kind"], one["metadata"]["name"], "--ignore-not-found", check=False)
+        names = [f"{one['kind']}/{one['metadata']['name']}" for one in reversed(self.documents())]
+        self.cluster.kubectl("delete", *names, "--ignore-not-found", check=False)
 
     def user(self, namespace: str, *rules: Mapping[str, Sequence[str]], name: str = "alice") -> str:
         """A user who may write objects of ours in this namespace, and whatever these rules say."""
@@ -175,15 +175,18 @@ def installed(cluster: Cluster, folder: Path, *, policies: bool = True, replicas
 def _account(cluster: Cluster, system: str, token: str, folder: Path) -> Path:
     """An account with the rules of the controller's roles, for objects of this name."""
     name = f"sympozium-{token}"
-    cluster.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT, "namespace": system}})
     subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": system}
+    documents: list[dict[str, Any]] = [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT, "namespace": system}}
+    ]
     for one in controller(system):
         if one["kind"] not in ("ClusterRole", "Role"):
             continue
         rules = json.loads(json.dumps(one["rules"]).replace("sympozium-admission", name))
         metadata = {**one["metadata"], "name": name}
-        cluster.apply({**one, "metadata": metadata, "rules": rules})
         reference = {"kind": one["kind"], "name": name, "apiGroup": "rbac.authorization.k8s.io"}
         binding = {"apiVersion": one["apiVersion"], "kind": f"{one['kind']}Binding", "metadata": metadata}
-        cluster.apply({**binding, "roleRef": reference, "subjects": [subject]})
+        documents += [{**one, "metadata": metadata, "rules": rules}]
+        documents += [{**binding, "roleRef": reference, "subjects": [subject]}]
+    cluster.apply(documents)
     return kubeconfig_of(cluster, system, ACCOUNT, folder)

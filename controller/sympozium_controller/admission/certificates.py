@@ -54,12 +54,13 @@ class Kept:
 def kept_of(data: Mapping[str, str]) -> Kept | None:
     """From the Secret's values; None for one that cannot be used."""
     try:
-        certificates = _certificates(data[AUTHORITIES])
-        kept = Kept(tuple(_pem(one) for one in certificates), data[AUTHORITY_KEY], data[CHAIN], data[KEY])
-        _private(kept.authority_key), _private(kept.key), _certificates(kept.chain)
+        authorities, shown = _certificates(data[AUTHORITIES]), _certificates(data[CHAIN])
+        pairs = ((authorities[0], data[AUTHORITY_KEY]), (shown[0], data[KEY]))
+        if any(certificate.public_key() != _private(key).public_key() for certificate, key in pairs):
+            return None
     except (KeyError, ValueError, TypeError):
         return None
-    return kept if kept.authorities else None
+    return Kept(tuple(_pem(one) for one in authorities), data[AUTHORITY_KEY], data[CHAIN], data[KEY])
 
 
 def data_of(kept: Kept) -> dict[str, str]:

@@ -25,8 +25,8 @@ from sympozium_protocol.kube.errors import AlreadyExists, Conflict, Forbidden, K
 from sympozium_protocol.kube.resources import MUTATING_WEBHOOKS, SECRETS, WEBHOOKS, Resource
 from sympozium_protocol.process import log
 
-PERIOD: Final = 30.0
-"""Seconds between two looks: less than a minute after one replica made a certificate all show it."""
+PERIOD: Final = 10.0
+"""Seconds between two looks: so soon all replicas show what one made, and a configuration applied anew is trusting."""
 SOON: Final = 1.0
 """Seconds, while something is missing or cannot be reached."""
 TRIES: Final = 10
