@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
+import anyio
 import pytest
 
 from sympozium_protocol.bus import subjects
@@ -21,8 +25,10 @@ from sympozium_protocol.kube.client import Client
 from sympozium_protocol.kube.login import login
 from sympozium_protocol.kube.person import shown_token, with_token
 from sympozium_protocol.kube.resources import RUNS
+from sympozium_protocol.messages import PolicySpec
 from tests.support.bus_auth import GuardedBus
 from tests.support.bus_cluster import Tenant, id_of
+from tests.support.bus_pod import Pod, spec_of, until
 from tests.support.cluster import Cluster
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("bus_cluster")]
@@ -205,3 +211,35 @@ async def test_what_shows_no_token_and_no_run_names_nobody(text: str) -> None:
 async def test_what_is_shown_comes_back_as_it_was() -> None:
     shown = ShownToken("t", "default", "a.b", "Ada Lovelace <ada@example.com>")
     assert ShownToken.decode(shown.encode()) == shown
+
+
+async def test_the_command_reads_and_approves_as_the_person_whom_the_cluster_knows(
+    bus: GuardedBus, tenant: Tenant, people: People, tmp_path: Path
+) -> None:
+    run, _, pod = await tenant.begin()
+    key = RunKey(tenant.namespace, id_of(run))
+    shown = await people.shown(people.hire("ada", "get", "approve"), run["metadata"]["name"])
+    own, hers = tmp_path / "run-token", tmp_path / "ada-token"
+    own.write_text(await tenant.token(pod))
+    hers.write_text(shown.encode())
+    spec = spec_of(key.run, namespace=key.namespace, policies=(PolicySpec(name="careful", template="Default"),))
+    env = {"SYMPOZIUM_BUS_TOKEN_FILE": str(own), "SYMPOZIUM_BUS_CA_FILE": str(bus.ca_file)}
+    where = ("--bus", bus.server.url, "--bus-token", str(hers), "--bus-ca", str(bus.ca_file), "--namespace", key.namespace)
+
+    def command(*words: str) -> str:
+        program = Path(sys.executable).with_name("sympozium")
+        done = subprocess.run([program, *words, *where], capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    def act() -> None:
+        with Pod(tmp_path / "ipc", spec, bus.server.url, **env) as gate:
+            gate.message("look around")
+            gate.call("1-1", tool="change")
+            gate.question("1-1")
+            until(lambda: "look around" in command("logs", key.run), gate.said())
+            command("approve", key.run, "1-1")
+            verdict = gate.verdict("1-1")
+            assert (verdict.decision, verdict.by) == ("allow", f"person:{shown.name}")
+
+    await anyio.to_thread.run_sync(act)
