@@ -13,7 +13,7 @@ import yaml
 from sympozium_controller.errors import Origin
 from sympozium_controller.grants import Grant, RbacRule
 from sympozium_controller.install.fence import fence
-from sympozium_controller.install.roles import CONTROLLER, GRANTABLE, controller, grantable, keeper
+from sympozium_controller.install.roles import CONTROLLER, GRANTABLE, controller, grantable, grantable_part, keeper
 from sympozium_controller.lifecycle.rights import rights, taken_back, why_refused
 from sympozium_protocol.exits import Reason
 from sympozium_protocol.kube.api import KubeObject
@@ -149,13 +149,49 @@ def rules_of(rules: Iterable[dict[str, Any]]) -> Iterator[RbacRule]:
 
 
 def test_secrets_cannot_be_granted_and_the_refusal_names_what_was_asked(installed: Path, namespace: str) -> None:
-    rule = RbacRule(("",), ("pods", "secrets"), ("get",))
+    rule = RbacRule(("",), ("pods", "secrets"), ("get", "list"))
     error = refused(installed, objects(namespace, granted(rule, at=(namespace,)))[1:])
     why = why_refused(error, namespace)
     assert why is not None
     assert why[0] is Reason.PolicyUnsatisfiable
-    assert re.search(rf"in namespace {namespace} .* get secrets", why[1])
+    assert re.search(rf"in namespace {namespace} .* list secrets", why[1])
     assert "pods" not in why[1]
+
+
+@pytest.mark.parametrize("names", [(), ("one",)])
+def test_what_the_controller_may_look_at_itself_it_cannot_give_to_runs(
+    installed: Path, namespace: str, names: tuple[str, ...]
+) -> None:
+    rule = RbacRule(("",), ("secrets",), ("get",), names)
+    for at in ((namespace,), ()):
+        why = why_refused(refused(installed, objects(namespace, granted(rule, at=at))[1:2]), namespace)
+        assert why is not None
+        assert "secrets are granted only where sympozium-grantable has them" in why[1]
+
+
+def test_whoever_lets_runs_have_secrets_says_so_with_a_label(cluster: Cluster, installed: Path, namespace: str) -> None:
+    sidecar = yaml.safe_load((PACKS / "helm" / "pack.yaml").read_text())["sidecar"]
+    found = objects(namespace, granted(*rules_of(sidecar["rbac"]), at=(namespace,)), run="helm-0123456789")
+    assert why_refused(refused(installed, found[1:2]), namespace)
+    part = grantable_part("helm", sidecar["rbac"])
+    cluster.apply(part)
+    try:
+        cluster.wait("jsonpath={.rules[?(@.resources[0]=='secrets')].verbs[0]}", f"clusterrole/{GRANTABLE}")
+        # authorizers read roles from a cache of their own
+        made = acting(installed, lambda api: once_granted(api, found))
+        acting(installed, lambda api: take_back(api, made[0]))
+    finally:
+        cluster.kubectl("delete", "clusterrole", part["metadata"]["name"])
+
+
+async def once_granted(api: Client, found: tuple[KubeObject, ...]) -> list[KubeObject]:
+    account = await create(api, found[:1])
+    for _ in range(600):
+        try:
+            return [*account, *await create(api, found[1:])]
+        except Forbidden as error:
+            last = error
+    raise last
 
 
 def test_a_pack_with_every_right_is_refused(installed: Path, namespace: str) -> None:
@@ -238,11 +274,14 @@ def test_what_the_controller_starts_reaches_into_no_node(installed: Path, namesp
     acting(installed, attempts)
 
 
-def test_the_controller_reads_no_secret_and_nobodys_token(cluster: Cluster, installed: Path, namespace: str) -> None:
+def test_the_controller_lists_no_secrets_and_makes_nobodys_token(
+    cluster: Cluster, installed: Path, namespace: str
+) -> None:
     async def attempts(api: Client) -> None:
         for attempt in (
             api.list(SECRETS, namespace),
             api.list(SECRETS, SYSTEM),
+            api.patch(SECRETS, "any", {"data": {}}, namespace),
             api.create(SERVICE_ACCOUNTS, {"spec": {}}, namespace, name="default", subresource="token"),
             api.patch(CLUSTER_ROLES, GRANTABLE, {"rules": []}),
             api.delete(CLUSTER_ROLES, GRANTABLE),

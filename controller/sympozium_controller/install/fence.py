@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from sympozium_controller.install.roles import CONTROLLER, PART_OF
+from sympozium_controller.install.roles import CONTROLLER, GRANTABLE, PART_OF
 from sympozium_controller.names import (
     LABEL_INSTANCE,
     LABEL_MANAGED_BY,
@@ -36,27 +36,29 @@ def fence(system: str = SYSTEM_NAMESPACE) -> tuple[KubeObject, ...]:
     """The policy, and the binding that makes it hold."""
     everything = {"apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*/*"], "operations": ["*"]}
     account = f"system:serviceaccount:{system}:{CONTROLLER}"
-    policy = _object(ADMISSION_POLICIES.kind) | {
-        "spec": {
-            "failurePolicy": "Fail",
-            "matchConstraints": {"resourceRules": [everything]},
-            "matchConditions": [{"name": "the-controller", "expression": f"request.userInfo.username == '{account}'"}],
-            "variables": [{"name": name, "expression": text} for name, text in _variables(system)],
-            "validations": [
-                {"expression": text, "message": why, "reason": "Forbidden"} for text, why in _validations(system)
-            ],
-        }
+    spec = {
+        "failurePolicy": "Fail",
+        "matchConstraints": {"resourceRules": [everything]},
+        "matchConditions": [{"name": "the-controller", "expression": f"request.userInfo.username == '{account}'"}],
+        "variables": [{"name": name, "expression": text} for name, text in _variables(system)],
+        "validations": [_validation(text, why) for text, why in _validations(system)],
     }
-    binding = _object(ADMISSION_BINDINGS.kind) | {"spec": {"policyName": FENCE, "validationActions": ["Deny", "Audit"]}}
-    return policy, binding
+    return _bound(FENCE, spec)
 
 
-def _object(kind: str) -> KubeObject:
-    return {
-        "apiVersion": ADMISSION_POLICIES.api_version,
-        "kind": kind,
-        "metadata": {"name": FENCE, "labels": dict(PART_OF)},
-    }
+def _validation(expression: str, why: str) -> KubeObject:
+    return {"expression": expression, "message": why, "reason": "Forbidden"}
+
+
+def _bound(name: str, spec: KubeObject) -> tuple[KubeObject, ...]:
+    """The policy, and the binding that makes it hold everywhere."""
+    metadata = {"name": name, "labels": dict(PART_OF)}
+    head = {"apiVersion": ADMISSION_POLICIES.api_version, "metadata": metadata}
+    binding = {"policyName": name, "validationActions": ["Deny", "Audit"]}
+    return (
+        {**head, "kind": ADMISSION_POLICIES.kind, "spec": spec},
+        {**head, "kind": ADMISSION_BINDINGS.kind, "metadata": dict(metadata), "spec": binding},
+    )
 
 
 def _own(what: str) -> str:
@@ -124,6 +126,12 @@ def _validations(system: str) -> Iterator[tuple[str, str]]:
         f"!({rbac}) || object == null || !has(object.subjects) || "
         "object.subjects.all(s, s.kind == 'ServiceAccount' && s.name == object.metadata.name)",
         "a run's rights are bound to its own account alone",
+    )
+    yield (
+        f"!({rbac}) || object == null || !has(object.rules) || !object.rules.exists(r, has(r.resources) && "
+        "r.resources.exists(one, one == '*' || one.split('/')[0] == 'secrets')) || "
+        "authorizer.group('').resource('secrets').namespace(variables.place).check('list').allowed()",
+        f"secrets are granted only where {GRANTABLE} has them: the controller itself looks at single ones",
     )
     yield (
         "!has(variables.pod.hostNetwork) && !has(variables.pod.hostPID) && !has(variables.pod.hostIPC) && "

@@ -157,12 +157,15 @@ def _controller() -> Iterable[Rule]:
     yield rule(_RBAC, ("roles", "rolebindings", "clusterroles", "clusterrolebindings"), _KEPT)
     yield rule(("", "events.k8s.io"), ("events",), (*_READ, "create", "patch"))
     yield rule("", ("namespaces", "services"), _READ)
+    # is the Secret there, and which keys has it? Whoever makes Jobs could mount it anyway; ``fence`` keeps this from
+    # being given to runs
+    yield rule("", ("secrets",), ("get",))
     yield rule("discovery.k8s.io", ("endpointslices",), _READ)
     yield rule("node.k8s.io", ("runtimeclasses",), _READ)
     yield rule("authorization.k8s.io", ("subjectaccessreviews",), ("create",))
     yield rule(
         "admissionregistration.k8s.io",
-        ("validatingwebhookconfigurations",),
+        ("validatingwebhookconfigurations", "mutatingwebhookconfigurations"),
         ("get", "patch", "update"),
         (f"{PREFIX}-admission",),
     )
