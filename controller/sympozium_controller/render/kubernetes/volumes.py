@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any, Final
 
 from sympozium_controller.pod import Mount, Pod, Program
@@ -62,7 +61,7 @@ def mounts(program: Program, pod: Pod) -> list[dict[str, Any]]:
     found = [_placed(mount, program, pod).mounted(mount.path, writable=mount.writable) for mount in program.mounts]
     points = _points(pod) if program is pod.bridge else ()
     aside = (one.mounted(f"{POINTS}/{number}", writable=False) for number, one in enumerate(points))
-    return [*sorted(found, key=lambda one: PurePosixPath(one["mountPath"]).parts), *aside]
+    return [*sorted(found, key=lambda one: one["mountPath"].split("/")), *aside]
 
 
 def volumes(pod: Pod) -> list[dict[str, Any]]:
@@ -83,7 +82,7 @@ def tmp_size(program: Program, pod: Pod) -> int:
 
 
 def _placed(mount: Mount, program: Program, pod: Pod) -> Placed:
-    _, first, *rest = PurePosixPath(mount.path).parts
+    _, first, *rest = mount.path.split("/")
     if mount.path == TMP:
         return Placed(label(f"tmp-{program.name}"), size=tmp_size(program, pod))
     if mount.path == "/ipc/run":
@@ -105,7 +104,7 @@ def _points(pod: Pod) -> tuple[Placed, ...]:
 
 def _places(pod: Pod) -> Iterator[layout.Place]:
     """The bridge sees all participants, those elsewhere too."""
-    mounted = [PurePosixPath(mount.path).parts[2:] for mount in pod.bridge.mounts if mount.path.startswith("/ipc/")]
+    mounted = [tuple(mount.path.split("/")[2:]) for mount in pod.bridge.mounts if mount.path.startswith("/ipc/")]
     names = tuple(sorted({place[0] for place in mounted} - layout.RESERVED))
     yield from layout.places(names)
     yield from (place for place in mounted if place)
@@ -113,10 +112,10 @@ def _places(pod: Pod) -> Iterator[layout.Place]:
 
 def _inside(place: layout.Place, pod: Pod) -> Placed | None:
     """Where it is in the volume around it; None where there is none, or the bridge's own runtime makes it."""
-    path = PurePosixPath("/ipc", *place)
-    around = [one for one in pod.bridge.mounts if path != PurePosixPath(one.path) and path.is_relative_to(one.path)]
+    path = "/".join(("/ipc", *place))  # as text: a pod has hundreds of pairs of paths
+    around = [one for one in pod.bridge.mounts if path.startswith(f"{one.path}/")]
     outer = max(around, key=lambda one: len(one.path), default=None)
     if outer is None or outer.writable:
         return None
     placed = _placed(outer, pod.bridge, pod)
-    return Placed(placed.volume, f"{placed.path}/{path.relative_to(outer.path)}", placed.size)
+    return Placed(placed.volume, f"{placed.path}{path.removeprefix(outer.path)}", placed.size)
