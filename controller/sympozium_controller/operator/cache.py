@@ -138,6 +138,7 @@ class Cache:
             for one in page.items:
                 seen.add(key_of(one))
                 self.put(one)
+            await asyncio.sleep(0)  # a page takes a while, and the Lease is to be renewed
             more = page.more
             if not more:
                 break

@@ -105,7 +105,7 @@ class Runs:
             self._seen.pop(uid, None)
             self._last_pod.pop(uid, None)
             self._gone.discard(uid)
-            if before is None or not is_final(before):
+            if before is not None and not is_final(before):
                 self._next_in_line(one)
         else:
             self._seen.setdefault(uid, time.monotonic())
