@@ -98,6 +98,7 @@ def run_command(
                 output=output,
                 quiet=quiet,
                 dry_run=dry_run,
+                token=bus_token if _source(context, "bus_token") == "COMMANDLINE" else "",
                 given=_on_command_line(context),
             )
         )
@@ -215,9 +216,9 @@ def resume_command(
     the options from --dir to --tag are for that alone.
     """
     from sympozium_cli.bus.named import bus_of
+    from sympozium_cli.place import bus_unless_here
     from sympozium_cli.podfile import On
     from sympozium_cli.resuming import Asked, resume
-    from sympozium_cli.view.source import bus_unless_here
     from sympozium_controller.flags import Flags
 
     flags = Flags(
@@ -250,14 +251,56 @@ def resume_command(
 def list_command(
     bus: o.ListedUrl = "",
     bus_ca: o.ThereAuthorities = "",
-    namespace: o.Namespace = "default",
-    output: ListOutput = "text",
+    namespace: k.ThereNamespace = "",
+    on: k.ListedOnCluster = "",
+    everywhere: k.AllNamespaces = False,
+    context: k.Context = "",
+    kubeconfig: k.Kubeconfig = "",
+    output: k.ListedOutput = "",
 ) -> None:
-    """Every run below the default place, or on a bus: name, time, how it stands, how its input begins."""
-    from sympozium_cli.bus.named import bus_of
+    """Every run below the default place, on a bus or in a cluster: name, time, how it stands, how its input begins."""
+    from sympozium_cli.place import place_of
+
+    place = place_of(bus, "", bus_ca, namespace, on, context, kubeconfig)
+    if place.cluster:
+        from sympozium_cli.cluster.objects import Look, show
+        from sympozium_protocol.kube.resources import RUNS
+
+        show(Look(RUNS, place.cluster, k.of_cluster(output), everywhere))
+        return
     from sympozium_cli.view.records import print_list
 
-    print_list(output, bus_of(bus, "", bus_ca), namespace)
+    print_list(k.of_here(output, everywhere), place.bus, place.namespace)
+
+
+@runs.command("get")
+def get_command(
+    name: k.Name,
+    output: k.Output = "table",
+    namespace: k.Namespace = "",
+    context: k.Context = "",
+    kubeconfig: k.Kubeconfig = "",
+) -> None:
+    """One AgentRun of a cluster; with -o yaml, whole."""
+    from sympozium_cli.cluster.objects import Look, show
+    from sympozium_cli.cluster.there import There
+    from sympozium_protocol.kube.resources import RUNS
+
+    show(Look(RUNS, There(kubeconfig, context, namespace), output, name=name))
+
+
+@runs.command("cancel")
+def cancel_run_command(
+    name: k.Name,
+    namespace: k.Namespace = "",
+    context: k.Context = "",
+    kubeconfig: k.Kubeconfig = "",
+) -> None:
+    """End an AgentRun of a cluster cleanly. It cannot be taken back."""
+    from sympozium_cli.cluster.objects import cancel
+    from sympozium_cli.cluster.there import There
+
+    cancel(name, There(kubeconfig, context, namespace))
 
 
 @runs.command("prune")
@@ -274,14 +317,17 @@ def show_command(
     bus: o.ThereUrl = "",
     bus_token: o.ThereToken = "",
     bus_ca: o.ThereAuthorities = "",
-    namespace: o.Namespace = "default",
+    namespace: k.ThereNamespace = "",
+    on: k.OnCluster = "",
+    context: k.Context = "",
+    kubeconfig: k.Kubeconfig = "",
     output: ShowOutput = "text",
 ) -> None:
     """The transcript of a run, readable; with json, its documents."""
-    from sympozium_cli.bus.named import bus_of
+    from sympozium_cli.place import place_of
     from sympozium_cli.view.records import show
 
-    show(run, output, bus_of(bus, bus_token, bus_ca), namespace)
+    show(run, output, place_of(bus, bus_token, bus_ca, namespace, on, context, kubeconfig))
 
 
 @app.command("logs")
@@ -291,13 +337,16 @@ def logs_command(
     bus: o.ThereUrl = "",
     bus_token: o.ThereToken = "",
     bus_ca: o.ThereAuthorities = "",
-    namespace: o.Namespace = "default",
+    namespace: k.ThereNamespace = "",
+    on: k.OnCluster = "",
+    context: k.Context = "",
+    kubeconfig: k.Kubeconfig = "",
 ) -> None:
     """What has happened in a run, and with -f what happens, from this machine or from the bus."""
-    from sympozium_cli.bus.named import bus_of
+    from sympozium_cli.place import place_of
     from sympozium_cli.view.logs import logs
 
-    logs(run, bus_of(bus, bus_token, bus_ca), namespace, follow=follow)
+    logs(run, place_of(bus, bus_token, bus_ca, namespace, on, context, kubeconfig), follow=follow)
 
 
 @app.command("send")
@@ -307,13 +356,16 @@ def send_command(
     bus: o.ThereUrl = "",
     bus_token: o.ThereToken = "",
     bus_ca: o.ThereAuthorities = "",
-    namespace: o.Namespace = "default",
+    namespace: k.ThereNamespace = "",
+    on: k.OnCluster = "",
+    context: k.Context = "",
+    kubeconfig: k.Kubeconfig = "",
 ) -> None:
     """Say something more to a running agent."""
-    from sympozium_cli.bus.named import bus_of
+    from sympozium_cli.place import place_of
     from sympozium_cli.talking import send
 
-    send(run, text, bus_of(bus, bus_token, bus_ca), namespace)
+    send(run, text, place_of(bus, bus_token, bus_ca, namespace, on, context, kubeconfig))
 
 
 Call = Annotated[str, typer.Argument(metavar="CALL", help="The call's id, such as 4-1.", show_default=False)]
@@ -328,13 +380,16 @@ def approve_command(
     bus: o.ThereUrl = "",
     bus_token: o.ThereToken = "",
     bus_ca: o.ThereAuthorities = "",
-    namespace: o.Namespace = "default",
+    namespace: k.ThereNamespace = "",
+    on: k.OnCluster = "",
+    context: k.Context = "",
+    kubeconfig: k.Kubeconfig = "",
 ) -> None:
     """Allow a call that waits for a person."""
-    from sympozium_cli.bus.named import bus_of
+    from sympozium_cli.place import place_of
     from sympozium_cli.talking import answer
 
-    answer(run, call, allow=True, reason=reason, bus=bus_of(bus, bus_token, bus_ca), namespace=namespace)
+    answer(run, call, place_of(bus, bus_token, bus_ca, namespace, on, context, kubeconfig), allow=True, reason=reason)
 
 
 @app.command("deny")
@@ -345,13 +400,16 @@ def deny_command(
     bus: o.ThereUrl = "",
     bus_token: o.ThereToken = "",
     bus_ca: o.ThereAuthorities = "",
-    namespace: o.Namespace = "default",
+    namespace: k.ThereNamespace = "",
+    on: k.OnCluster = "",
+    context: k.Context = "",
+    kubeconfig: k.Kubeconfig = "",
 ) -> None:
     """Deny a call that waits for a person."""
-    from sympozium_cli.bus.named import bus_of
+    from sympozium_cli.place import place_of
     from sympozium_cli.talking import answer
 
-    answer(run, call, allow=False, reason=reason, bus=bus_of(bus, bus_token, bus_ca), namespace=namespace)
+    answer(run, call, place_of(bus, bus_token, bus_ca, namespace, on, context, kubeconfig), allow=False, reason=reason)
 
 
 @app.command("cancel")
@@ -361,13 +419,16 @@ def cancel_command(
     bus: o.ThereUrl = "",
     bus_token: o.ThereToken = "",
     bus_ca: o.ThereAuthorities = "",
-    namespace: o.Namespace = "default",
+    namespace: k.ThereNamespace = "",
+    on: k.OnCluster = "",
+    context: k.Context = "",
+    kubeconfig: k.Kubeconfig = "",
 ) -> None:
     """End a run cleanly."""
-    from sympozium_cli.bus.named import bus_of
+    from sympozium_cli.place import place_of
     from sympozium_cli.talking import cancel
 
-    cancel(run, reason, bus_of(bus, bus_token, bus_ca), namespace)
+    cancel(run, reason, place_of(bus, bus_token, bus_ca, namespace, on, context, kubeconfig))
 
 
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}

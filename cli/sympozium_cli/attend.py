@@ -15,13 +15,13 @@ from sympozium_cli.launch.platform import Held, Platform, Starter
 from sympozium_cli.launch.session import BRIDGE, Ending, Launch, Session, last_words
 from sympozium_cli.outcome import Outcome, outcome_of
 from sympozium_cli.person import Mouth, whoami
+from sympozium_cli.place import namespace_option
 from sympozium_cli.rundir import ENDED_FILE, RunDirectory
 from sympozium_cli.terminal import Terminal, print_answer, print_json, visible
 from sympozium_cli.view.ask import Approve, answerer_of
 from sympozium_cli.view.events import Events
 from sympozium_cli.view.live import Live
 from sympozium_cli.view.present import Presenter
-from sympozium_cli.view.source import namespace_option
 from sympozium_protocol import clock
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.files import Directory, FileFault

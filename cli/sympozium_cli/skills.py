@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from sympozium_cli.cluster import options as k
+
 skills = typer.Typer(
     help="Skill packs: those that are there, and one's own.", no_args_is_help=True, rich_markup_mode=None
 )
@@ -16,11 +18,30 @@ Dir = Annotated[str, typer.Argument(metavar="DIR", help="Holds pack.yaml and SKI
 
 
 @skills.command("list")
-def list_command(output: Output = "text") -> None:
-    """The packs that come with this command: category, programs, tools."""
+def list_command(
+    on: k.ListedOnCluster = "",
+    everywhere: k.AllNamespaces = False,
+    namespace: k.Namespace = "",
+    context: k.Context = "",
+    kubeconfig: k.Kubeconfig = "",
+    output: k.ListedOutput = "",
+) -> None:
+    """The packs that come with this command: category, programs, tools. With --on cluster its SkillPacks.
+
+    Those of sympozium-system are everybody's: -n sympozium-system lists them.
+    """
+    from sympozium_cli.cluster.there import check_no_cluster, there_of
+
+    if there := there_of(on, kubeconfig, context, namespace):
+        from sympozium_cli.cluster.objects import Look, show
+        from sympozium_protocol.kube.resources import SKILL_PACKS
+
+        show(Look(SKILL_PACKS, there, k.of_cluster(output), everywhere))
+        return
+    check_no_cluster(kubeconfig, context, namespace)
     from sympozium_cli.skills_shown import print_list
 
-    print_list(output)
+    print_list(k.of_here(output, everywhere))
 
 
 @skills.command("show")

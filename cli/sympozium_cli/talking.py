@@ -6,11 +6,10 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sympozium_cli.bus.named import Bus
 from sympozium_cli.person import Mouth, Voice, whoami
+from sympozium_cli.place import Place, on_bus
 from sympozium_cli.rundir import RunDirectory, find
 from sympozium_cli.terminal import standard_error, visible
-from sympozium_cli.view.source import bus_unless_here
 from sympozium_protocol import layout
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.files import Directory, FileFault
@@ -29,51 +28,51 @@ class Reached:
 
 
 @contextlib.contextmanager
-def reached(name: str, bus: Bus | None, namespace: str) -> Iterator[Reached]:
-    """The run that RUN names: on the bus that is named, else of this machine, else on the environment's bus.
+def reached(name: str, place: Place) -> Iterator[Reached]:
+    """The run that RUN names, wherever it is. Raises Ended (RunNotFound, RunFinished, BusRefused, …)."""
+    with on_bus(name, place) as there:
+        if there is None:
+            run = find(name)
+            with run.open_ipc() as ipc:
+                _check_unfinished(ipc, run.name)
+                if not run.live():
+                    _say(f"{run.name} {_when_heard(run)}")
+                yield Reached(ipc, Mouth(ipc, whoami()))
+            return
+        from sympozium_cli.bus.copy import copied
+        from sympozium_cli.bus.speaking import BusVoice
 
-    Raises Ended (RunNotFound, RunFinished, BusRefused, …).
-    """
-    there = bus or bus_unless_here(name)
-    if there is None:
-        run = find(name)
-        with run.open_ipc() as ipc:
-            _check_unfinished(ipc, run.name)
-            if not run.live():
-                _say(f"{run.name} {_when_heard(run)}")
-            yield Reached(ipc, Mouth(ipc, whoami()))
-        return
-    from sympozium_cli.bus.connecting import run_of
-    from sympozium_cli.bus.copy import copied
-    from sympozium_cli.bus.speaking import BusVoice
-
-    run_key = run_of(namespace, name)
-    with copied(there, run_key) as copy:
-        _check_unfinished(copy.ipc, name)
-        yield Reached(copy.ipc, BusVoice(there, run_key))
+        with copied(there.bus, there.run) as copy:
+            _check_unfinished(copy.ipc, name)
+            yield Reached(copy.ipc, BusVoice(there.bus, there.run))
 
 
-def send(name: str, text: str, bus: Bus | None = None, namespace: str = "default") -> None:
+def send(name: str, text: str, place: Place) -> None:
     """Raises Ended."""
     if not text.strip() or len(text) > 256 * 1024:
         raise Ended(Reason.Usage, "command line: TEXT: must have 1 to 262144 characters")
-    with reached(name, bus, namespace) as run:
+    with reached(name, place) as run:
         run.voice.send(text)
     _say("sent; the agent reads it before its next step")
 
 
-def cancel(name: str, reason: str, bus: Bus | None = None, namespace: str = "default") -> None:
-    """Raises Ended."""
-    with reached(name, bus, namespace) as run:
+def cancel(name: str, reason: str, place: Place) -> None:
+    """On a cluster whoever may change the AgentRun cancels it there, and no bus is needed. Raises Ended."""
+    if place.cluster:
+        from sympozium_cli.cluster import objects
+
+        if reason:
+            raise Ended(Reason.Usage, "command line: --reason: an AgentRun that is cancelled has none")
+        objects.cancel(name, place.cluster)
+        return
+    with reached(name, place) as run:
         run.voice.cancel(reason)
     _say("told to end")
 
 
-def answer(
-    name: str, call: str, *, allow: bool, reason: str = "", bus: Bus | None = None, namespace: str = "default"
-) -> None:
+def answer(name: str, call: str, place: Place, *, allow: bool, reason: str = "") -> None:
     """Answer the open question about ``call``, for exactly the bytes that the gate read. Raises Ended."""
-    with reached(name, bus, namespace) as run:
+    with reached(name, place) as run:
         question = open_question(run.ipc, call)
         run.voice.answer(question.participant, question.id, question.digest, allow=allow, reason=reason)
     _say(f"{'allowed' if allow else 'denied'} {question.id}: {question.tool} on {question.participant}")

@@ -26,8 +26,12 @@ class BusVoice(Voice):
         self._run = run
 
     def _say(self, document: ConsoleDocument) -> None:
-        subject = subjects.said(self._run, VERBS[document.kind], document.by)
-        at_once(_store(self._bus, subject, document.encode()))
+        at_once(said_on(self._bus, self._run, document))
+
+
+async def said_on(bus: Bus, run: RunKey, document: ConsoleDocument) -> None:
+    """Stored when this returns. Raises Away, Forbidden, Ended (BusRefused)."""
+    await _store(bus, subjects.said(run, VERBS[document.kind], document.by), document.encode())
 
 
 async def _store(bus: Bus, subject: str, data: bytes) -> None:

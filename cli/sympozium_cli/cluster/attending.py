@@ -7,19 +7,26 @@ import gc
 import signal
 import sys
 from dataclasses import dataclass
+from typing import Final
 
 from sympozium_cli.cluster.ending import outcome_of_status, state_of
 from sympozium_cli.cluster.following import states
 from sympozium_cli.cluster.objects import cancel_run
+from sympozium_cli.cluster.reaching import known
 from sympozium_cli.cluster.there import There
+from sympozium_cli.cluster.watching import Window
 from sympozium_cli.outcome import Outcome
 from sympozium_cli.terminal import Terminal, print_answer, print_json, visible
 from sympozium_cli.view.ask import Approve
+from sympozium_protocol.bus.faults import Away, Forbidden
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.kube.api import KubeObject
 from sympozium_protocol.kube.client import Client
 from sympozium_protocol.kube.errors import KubeError
 from sympozium_protocol.process import cancelled
+
+LAST_WORDS: Final = 5.0
+"""Seconds that what the run said last may take to arrive after its AgentRun has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +36,8 @@ class Wishes:
     approve: Approve
     output: str
     quiet: bool
+    token: str = ""
+    """A file with a token that the cluster knows, for the bus."""
 
 
 class Attendance:
@@ -46,6 +55,8 @@ class Attendance:
         self._interrupts = 0
         self._left = asyncio.Event()
         self._why = Ended(Reason.Suspended, "")
+        self._view: asyncio.Task[None] | None = None
+        self._window = Window(wishes.approve, terminal, self._command, self._say)
         self._shown = ""
 
     async def run(self) -> int:
@@ -59,22 +70,56 @@ class Attendance:
             await asyncio.wait([end, left], return_when=asyncio.FIRST_COMPLETED)
             if not end.done():
                 raise self._why
-            return self._tell(outcome_of_status(end.result()))
+            return self._tell(self._outcome(end.result()))
         finally:
             left.cancel()
             await asyncio.gather(cancelled(end), left, return_exceptions=True)
 
+    def _outcome(self, run: KubeObject) -> Outcome:
+        """As the AgentRun says; where the stream says the same, with the whole answer."""
+        found, said = outcome_of_status(run), self._window.outcome
+        return said if said and said.result and said.reason is found.reason else found
+
     async def _to_the_end(self) -> KubeObject:
         last: KubeObject = {}
-        async for last in states(self._api, self._name, self._namespace, self._say):
-            self._show(last)
-        return last
+        try:
+            async for last in states(self._api, self._name, self._namespace, self._say):
+                self._show(last)
+                self._look(last)
+            if self._view:
+                await asyncio.wait([self._view], timeout=LAST_WORDS)
+            return last
+        finally:
+            if self._view:
+                await cancelled(self._view)
+
+    def _look(self, run: KubeObject) -> None:
+        """Its messages, from when it has a pod on."""
+        status = run.get("status") or {}
+        if self._view is None and status.get("run") and status.get("startTime"):
+            self._view = asyncio.create_task(self._see())
+
+    async def _see(self) -> None:
+        try:
+            found = await known(self._api, self._name, self._namespace, self._wishes.token)
+            await self._window.show(self._api, found)
+        except Forbidden:
+            self._say("the bus does not let you see this run; it goes on")
+        except (Ended, Away, KubeError) as fault:
+            self._say(f"what the run says is not seen: {fault}; it goes on")
 
     def _show(self, run: KubeObject) -> None:
         said = state_of(run)
-        if said != self._shown:
+        if said != self._shown and not self._window.open:
             self._shown = said
             self._terminal.line(self._terminal.style(visible(said), "dim"))
+            if (run.get("status") or {}).get("waitingFor") == "Answer":
+                self._terminal.line(f"see what it asks with: {self._command('logs')}")
+
+    def _command(self, verb: str, call: str = "") -> str:
+        """A command about this run, to be shown to a person."""
+        words = ("sympozium", verb, self._name, call, self._there.words(self._namespace))
+        return " ".join(filter(None, words))
 
     def _say(self, text: str) -> None:
         self._terminal.line(self._terminal.style(f"! {visible(text)}", "yellow"))
@@ -103,7 +148,7 @@ class Attendance:
             self._leave(Reason.EngineLost, f"it could not be cancelled: {error.message}")
 
     def _leave(self, reason: Reason, why: str) -> None:
-        how = f"sympozium logs -f {self._name} {self._there.words(self._namespace)}"
+        how = f"{self._command('logs')} -f"
         if not self._left.is_set():
             self._why = Ended(reason, f"{why}; see it with: {how}")
             self._left.set()
@@ -129,6 +174,6 @@ class Attendance:
     def _print(self, outcome: Outcome) -> None:
         assert outcome.result is not None
         if outcome.answer is None:
-            how = f"sympozium logs {self._name} {self._there.words(self._namespace)}"
+            how = self._command("logs")
             self._say(f"this is the beginning of {outcome.result.output_size} bytes; the whole: {how}")
         print_answer(outcome.result.output if outcome.answer is None else outcome.answer)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from sympozium_cli.cluster.applying import Asked, Document, apply_one, found
+from sympozium_cli.cluster.applying import Asked, Document, apply_one, found as there_now
 from sympozium_cli.cluster.connecting import at_once
 from sympozium_cli.cluster.tables import as_yaml
 from sympozium_cli.cluster.there import There
-from sympozium_cli.cluster.waiting import Waiting, named
+from sympozium_cli.cluster.waiting import LOOK_EVERY, Waiting, named
+from sympozium_cli.packs import shipped
 from sympozium_cli.terminal import Terminal, standard_error, visible
 from sympozium_controller.install.pods import LABELS, MANAGER
 from sympozium_controller.install.settings import Settings
@@ -22,8 +24,9 @@ from sympozium_controller.objects.units import parse_duration
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.kube.api import KubeObject
 from sympozium_protocol.kube.client import Client
+from sympozium_protocol.kube.errors import Away, Busy, NotFound
 from sympozium_protocol.kube.labels import LABEL_MANAGED_BY
-from sympozium_protocol.kube.resources import JOBS
+from sympozium_protocol.kube.resources import JOBS, MUTATING_POLICIES, POLICIES
 
 WIDTH: Final = 20
 """Characters of a stage's name on the terminal."""
@@ -45,12 +48,36 @@ class Wanted:
 
 def install(wanted: Wanted) -> None:
     """Raises Ended."""
-    planned = stages(wanted.settings)
     seconds = duration(wanted.timeout)
     if wanted.dry_run:
-        print_stages(planned)
+        print_stages(planned(_seen_from_afar(wanted)))
         return
-    at_once(wanted.there, lambda api: _Installing(api, wanted, seconds, standard_error()).run(planned))
+    at_once(wanted.there, lambda api: _Installing(api, wanted, seconds, standard_error()).run())
+
+
+def planned(settings: Settings) -> tuple[Stage, ...]:
+    """Raises InvalidPack."""
+    return stages(settings, shipped().values())
+
+
+async def fitted(api: Client, settings: Settings) -> Settings:
+    """For what this cluster has. Raises KubeError."""
+    try:
+        await api.list(MUTATING_POLICIES, limit=1)
+    except NotFound:
+        return replace(settings, mutating_policies=False)
+    return settings
+
+
+def _seen_from_afar(wanted: Wanted) -> Settings:
+    """What is printed fits the cluster, where one can be asked."""
+    try:
+        return at_once(wanted.there, lambda api: fitted(api, wanted.settings))
+    except Ended as fault:
+        standard_error().line(
+            f"! no cluster was asked ({visible(fault.message)}): this is for Kubernetes 1.36 and later"
+        )
+        return wanted.settings
 
 
 def duration(text: str) -> float:
@@ -77,13 +104,16 @@ class _Installing:
         self._seconds = seconds
         self._terminal = terminal
 
-    async def run(self, planned: Sequence[Stage]) -> None:
+    async def run(self) -> None:
         """Raises Ended, KubeError."""
+        found = planned(await fitted(self._api, self._wanted.settings))
         where = f" (context {self._api.login.context})" if self._api.login.context else ""
         self._terminal.line(f"installing in {visible(self._api.login.server)}{visible(where)}")
-        for stage in planned:
+        for stage in found:
             await self._stage(stage)
-        await self._prune(planned)
+        await self._prune(found)
+        if self._wanted.wait:
+            await self._answering()
         self._terminal.line("installed" if self._wanted.wait else "applied; nobody waits until it works")
 
     async def _stage(self, stage: Stage) -> None:
@@ -102,13 +132,43 @@ class _Installing:
             if (took := time.monotonic() - started) > 1:
                 self._say("", f"done after {took:.0f} s")
 
+    async def _answering(self) -> None:
+        """Until admission answers: a policy that nobody keeps is judged. Raises Ended (EngineLost)."""
+        said = ""
+        try:
+            async with asyncio.timeout(self._seconds):
+                while why := await self._unanswered():
+                    if why != said:
+                        said = why
+                        self._say("", f"waiting: {visible(why)}")
+                    await asyncio.sleep(LOOK_EVERY)
+        except TimeoutError:
+            raise Ended(Reason.EngineLost, f"{said}; after {self._seconds:.0f} s nobody waits any longer") from None
+
+    async def _unanswered(self) -> str:
+        """Why; empty: it answers."""
+        body = {
+            "apiVersion": POLICIES.api_version,
+            "kind": POLICIES.kind,
+            "metadata": {"name": "sympozium-install"},
+            "spec": {"template": "Default"},
+        }
+        namespace = self._wanted.settings.namespace
+        try:
+            await self._api.patch(
+                POLICIES, "sympozium-install", body, namespace, type="apply", manager=MANAGER, dry_run=True
+            )
+        except (Busy, Away) as error:
+            return error.message
+        return ""
+
     def _say(self, stage: str, text: str) -> None:
         self._terminal.line(f"{stage:<{WIDTH}}{text}")
 
     async def _apply(self, one: KubeObject) -> tuple[str, KubeObject]:
         """Over everybody else where it is ours, and never over what is not. Raises Ended, KubeError."""
         document = Document(one)
-        before = await found(self._api, document.resource, document.name, one["metadata"].get("namespace", ""))
+        before = await there_now(self._api, document.resource, document.name, one["metadata"].get("namespace", ""))
         ours = before is None or _is_ours(before)
         if not ours and one["kind"] not in SHARED:
             why = f"is there already, and no installation's: it has no label {LABEL_MANAGED_BY}={MANAGER}"
@@ -117,9 +177,9 @@ class _Installing:
         done = await apply_one(self._api, document, Asked(MANAGER, "", force=force))
         return done.what, done.object
 
-    async def _prune(self, planned: Sequence[Stage]) -> None:
+    async def _prune(self, found: Sequence[Stage]) -> None:
         """Jobs of former installations: another has another name."""
-        kept = {one["metadata"]["name"] for stage in planned for one in stage.documents if one["kind"] == "Job"}
+        kept = {one["metadata"]["name"] for stage in found for one in stage.documents if one["kind"] == "Job"}
         selector = f"{LABEL_MANAGED_BY}={MANAGER}"
         for job in (await self._api.list(JOBS, self._wanted.settings.namespace, labels=selector)).items:
             if job["metadata"]["name"] not in kept:

@@ -29,10 +29,21 @@ ForceConflicts = Annotated[
 
 OnCluster = Annotated[
     Literal["", "cluster"],
-    typer.Option("--on", help="cluster: the run is an AgentRun there, RUN its name.", show_default=False),
+    typer.Option(
+        "--on", metavar="cluster", help="The run is an AgentRun of a cluster, RUN its name.", show_default=False
+    ),
+]
+ListedOutput = Annotated[
+    Literal["", "text", "json", "table", "wide", "yaml", "name"],
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FORMAT",
+        help="text, or json: one object a line. Of a cluster: table, wide, json, yaml, name.",
+    ),
 ]
 ListedOnCluster = Annotated[
-    Literal["", "cluster"], typer.Option("--on", help="cluster: those of a cluster.", show_default=False)
+    Literal["", "cluster"], typer.Option("--on", metavar="cluster", help="Those of a cluster.", show_default=False)
 ]
 ThereNamespace = Annotated[
     str,
@@ -43,3 +54,19 @@ ThereNamespace = Annotated[
         help="Of the run, on the bus (default: default) or in the cluster (default: that of the context).",
     ),
 ]
+
+
+def of_cluster(output: str) -> str:
+    """How a list of a cluster is shown: text is a table there."""
+    return "table" if output in ("", "text") else output
+
+
+def of_here(output: str, everywhere: bool) -> str:
+    """How a list of this machine is shown. Raises Ended (Usage) for what only a cluster's can be."""
+    from sympozium_protocol.exits import Ended, Reason
+
+    if everywhere:
+        raise Ended(Reason.Usage, "command line: --all-namespaces: needs --on cluster")
+    if output not in ("", "text", "json"):
+        raise Ended(Reason.Usage, f"command line: --output: {output} needs --on cluster")
+    return output or "text"

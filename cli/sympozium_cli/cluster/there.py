@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sympozium_protocol.exits import Ended, Reason
-
-if TYPE_CHECKING:
-    from sympozium_cli.bus.named import Bus
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +21,12 @@ class There:
         return " ".join(("--on cluster", *(f"{option} {value}" for option, value in named if value)))
 
 
-def there_of(on: str, kubeconfig: str, context: str, namespace: str, bus: Bus | None = None) -> There | None:
+def there_of(on: str, kubeconfig: str, context: str, namespace: str) -> There | None:
     """What the options say; None where the run is not on a cluster. Raises Ended (Usage)."""
     for option, said in (("--kubeconfig", kubeconfig), ("--context", context)):
         if said and on != "cluster":
             raise Ended(Reason.Usage, f"command line: {option}: needs --on cluster")
-    if on != "cluster":
-        return None
-    if bus:
-        raise Ended(Reason.Usage, "command line: --bus: a cluster has its own; leave --bus or --on cluster out")
-    return There(kubeconfig, context, namespace)
+    return There(kubeconfig, context, namespace) if on == "cluster" else None
 
 
 def check_no_cluster(kubeconfig: str, context: str, namespace: str) -> None:

@@ -27,7 +27,14 @@ from sympozium_protocol.kube.errors import Conflict, Invalid, NotFound
 from sympozium_protocol.kube.labels import LABEL_MANAGED_BY, MANAGED_BY, SYSTEM_NAMESPACE
 from sympozium_protocol.kube.resources import Resource
 
-ASKING: Final = (r.WEBHOOKS, r.MUTATING_WEBHOOKS, r.ADMISSION_BINDINGS, r.ADMISSION_POLICIES)
+ASKING: Final = (
+    r.WEBHOOKS,
+    r.MUTATING_WEBHOOKS,
+    r.MUTATING_BINDINGS,
+    r.MUTATING_POLICIES,
+    r.ADMISSION_BINDINGS,
+    r.ADMISSION_POLICIES,
+)
 OBJECTS: Final = (r.SCHEDULES, r.RUNS, r.PERSONA_PACKS, r.INSTANCES, r.MCP_SERVERS, r.SKILL_PACKS, r.POLICIES)
 """What makes others first, then what they made."""
 PROGRAMS: Final = (r.DEPLOYMENTS, r.STATEFUL_SETS, r.JOBS, r.DISRUPTION_BUDGETS)

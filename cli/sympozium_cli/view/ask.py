@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Literal, Protocol, TypeAlias
 
-from sympozium_cli.person import Mouth
+from sympozium_cli.person import Voice
 from sympozium_cli.terminal import Terminal, visible
 from sympozium_cli.view.present import question_text
 from sympozium_cli.view.wait import Elsewhere
@@ -50,7 +50,7 @@ class Always:
 
     asking = False
 
-    def __init__(self, mouth: Mouth, *, allow: bool, by: str, reason: str = "") -> None:
+    def __init__(self, mouth: Voice, *, allow: bool, by: str, reason: str = "") -> None:
         self._mouth = mouth
         self._allow = allow
         self._by = by
@@ -82,7 +82,7 @@ class Always:
 class AtTerminal:
     """Asks on the terminal, one question at a time; one that is answered elsewhere goes away."""
 
-    def __init__(self, mouth: Mouth, terminal: Terminal, fd: int) -> None:
+    def __init__(self, mouth: Voice, terminal: Terminal, fd: int) -> None:
         """``fd``: where the person types, a terminal."""
         self._mouth = mouth
         self._terminal = terminal
@@ -226,7 +226,7 @@ def effective(approve: Approve) -> Approve:
     return "none" if approve == "ask" and not has_terminal() else approve
 
 
-def answerer_of(approve: Approve, mouth: Mouth, terminal: Terminal, command: Callable[[str, str], str]) -> Answerer:
+def answerer_of(approve: Approve, mouth: Voice, terminal: Terminal, command: Callable[[str, str], str]) -> Answerer:
     """``approve`` is the effective one; ``command``: a verb and a call, to the command that says it to this run."""
     if approve == "wait":
         return Elsewhere(terminal, command)

@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 
-from sympozium_cli.bus.named import Bus
+from sympozium_cli.place import Place
 from sympozium_cli.terminal import Terminal, standard_error, visible
 from sympozium_cli.view.events import Events
 from sympozium_cli.view.live import Live
@@ -19,9 +19,9 @@ from sympozium_cli.view.wait import Elsewhere
 from sympozium_protocol.process import cancelled, read_run
 
 
-def logs(name: str, bus: Bus | None, namespace: str, *, follow: bool) -> None:
+def logs(name: str, place: Place, *, follow: bool) -> None:
     """Raises Ended."""
-    with opened(name, bus, namespace) as source:
+    with opened(name, place) as source:
         if follow and source.lives():
             asyncio.run(_Following(source).run())
         else:

@@ -16,6 +16,7 @@ from sympozium_protocol.files import Directory, FileFault
 
 if TYPE_CHECKING:
     from sympozium_cli.bus.named import Bus
+    from sympozium_cli.place import Place
     from sympozium_cli.view.events import Events
     from sympozium_cli.view.source import Source
     from sympozium_protocol.messages.spec import RunSpec
@@ -120,11 +121,11 @@ def _columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
-def show(name: str, output: str, bus: Bus | None = None, namespace: str = "default") -> None:
+def show(name: str, output: str, place: Place) -> None:
     """``sympozium runs show`` on standard output. Raises Ended."""
     from sympozium_cli.view.source import opened
 
-    with opened(name, bus, namespace) as source:
+    with opened(name, place) as source:
         if output == "json":
             _show_json(source)
         else:

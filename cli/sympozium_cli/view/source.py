@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
-from sympozium_cli.bus.named import Bus, bus_of_environment
+from sympozium_cli.place import Place, on_bus
 from sympozium_cli.rundir import RunDirectory, find
-from sympozium_protocol.exits import Ended, Reason
+from sympozium_protocol.exits import Reason
 from sympozium_protocol.files import Directory
 from sympozium_protocol.process import read_run
 
@@ -39,47 +39,25 @@ class Source:
 
 
 @contextlib.contextmanager
-def opened(name: str, bus: Bus | None, namespace: str) -> Iterator[Source]:
-    """The run that RUN names: on the bus that is named, else of this machine, else on the environment's bus.
+def opened(name: str, place: Place) -> Iterator[Source]:
+    """The run that RUN names, wherever it is. Raises Ended (RunNotFound, BusRefused, …)."""
+    with on_bus(name, place) as there:
+        if there is None:
+            run = find(name)
+            with run.open_ipc() as ipc:
+                yield here(run, ipc)
+            return
+        from sympozium_cli.bus.copy import copied
 
-    Raises Ended (RunNotFound, BusRefused, …).
-    """
-    there = bus or bus_unless_here(name)
-    if there is None:
-        run = find(name)
-        with run.open_ipc() as ipc:
-            yield here(run, ipc)
-        return
-    from sympozium_cli.bus.connecting import run_of
-    from sympozium_cli.bus.copy import copied
-
-    with copied(there, run_of(namespace, name)) as copy:
-        yield Source(
-            name=name,
-            options=options_of(there, namespace),
-            ipc=copy.ipc,
-            state=lambda: _state(copy.ipc),
-            lives=lambda: not copy.ended,
-            until_end=copy.follow,
-        )
-
-
-def options_of(bus: Bus, namespace: str) -> str:
-    return f" {bus.words}" + namespace_option(namespace)
-
-
-def namespace_option(namespace: str) -> str:
-    return f" --namespace {namespace}" if namespace != "default" else ""
-
-
-def bus_unless_here(name: str, key: str = "") -> Bus | None:
-    """The bus of the environment, for a run that this machine does not have. ``key``: with which to mint tokens."""
-    try:
-        find(name)
-    except Ended as fault:
-        if fault.reason is Reason.RunNotFound and (found := bus_of_environment(key)):
-            return found
-    return None
+        with copied(there.bus, there.run) as copy:
+            yield Source(
+                name=name,
+                options=there.options,
+                ipc=copy.ipc,
+                state=lambda: _state(copy.ipc),
+                lives=lambda: not copy.ended,
+                until_end=copy.follow,
+            )
 
 
 def here(run: RunDirectory, ipc: Directory) -> Source:

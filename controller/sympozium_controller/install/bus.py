@@ -33,6 +33,7 @@ SERVER: Final = f"{PREFIX}-bus-server"
 """Accounts, certificate and key of the server."""
 AUTHORITY: Final = f"{PREFIX}-bus-ca"
 """ConfigMap: whom the server's certificate comes from. Public."""
+_SEEDS: Final = ("issuer", "auth", "keeper", "system")
 _RBAC: Final = "rbac.authorization.k8s.io/v1"
 _ACCESS: Final = "/etc/nats/access"
 _KEYS_AT: Final = "/var/run/secrets/sympozium.ai/keys"
@@ -98,13 +99,19 @@ def keeper(settings: Settings) -> Component:
             "SYMPOZIUM_SYSTEM_NAMESPACE": settings.namespace,
         },
         probes={"readinessProbe": {"exec": {"command": ["python3", "-c", _LOOK]}, "periodSeconds": 5}},
-        volumes=({"name": "keys", "secret": {"secretName": KEYS, "defaultMode": 0o440}},),
+        volumes=({"name": "keys", "secret": _keepers()},),
         mounts=({"name": "keys", "mountPath": _KEYS_AT, "readOnly": True},),
         speaks_to_cluster=True,
     )
 
 
 _LOOK: Final = f"import os; os.stat('{_READY}')"
+
+
+def _keepers() -> KubeObject:
+    """Its seeds, and whom to believe: the authority's own key stays in the Secret."""
+    files = (*(f"{name}.seed" for name in _SEEDS), "ca.crt")
+    return {"secretName": KEYS, "defaultMode": 0o440, "items": [{"key": file, "path": file} for file in files]}
 
 
 def keys(settings: Settings) -> Component:
@@ -178,6 +185,22 @@ def _claim(settings: Settings) -> KubeObject:
     resources = {"requests": {"storage": str(settings.bus_storage)}}
     spec = {"accessModes": ["ReadWriteOnce"], "resources": resources, **named_class}
     return named("PersistentVolumeClaim", SERVICE, settings, spec=spec)
+
+
+def access(settings: Settings) -> tuple[KubeObject, ...]:
+    """Everybody whom the cluster knows may have a connection to the server's port, and know whom to believe there:
+    who somebody is on the bus, and what they may do, is between them and the keeper."""
+    name = f"{SERVICE}-access"
+    rules = [
+        rule("", ("pods/portforward",), ("create", "get"), (f"{SERVICE}-0",)),
+        rule("", ("configmaps",), ("get",), (AUTHORITY,)),
+    ]
+    group = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:authenticated"}
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}
+    return (
+        named("Role", name, settings, api=_RBAC, rules=rules),
+        named("RoleBinding", name, settings, api=_RBAC, roleRef=reference, subjects=[group]),
+    )
 
 
 def keeper_documents(settings: Settings) -> tuple[KubeObject, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from sympozium_controller.admission.configuration import NAME as ADMISSION, PORT as ADMISSION_PORT, SERVICE_PORT
 from sympozium_controller.install import bus
 from sympozium_controller.install.pods import Bounds, Component, account, budget, deployment, service
 from sympozium_controller.install.roles import CONTROLLER
@@ -11,8 +12,6 @@ from sympozium_controller.install.settings import Settings
 from sympozium_controller.names import PREFIX
 from sympozium_protocol.kube.api import KubeObject
 
-ADMISSION: Final = f"{PREFIX}-admission"
-ADMISSION_PORT: Final = 8443
 HEALTH_PORT: Final = 8080
 _BUS_AT: Final = "/var/run/secrets/sympozium.ai/bus"
 _TOKEN_FOR: Final = 3600
@@ -66,7 +65,7 @@ def documents(settings: Settings) -> tuple[KubeObject, ...]:
     component = controller(settings)
     return (
         account(component, settings),
-        service(component, settings, ADMISSION, (("https", 443, "admission"),)),
+        service(component, settings, ADMISSION, (("https", SERVICE_PORT, "admission"),)),
         deployment(component, settings),
         budget(component, settings),
     )

@@ -33,6 +33,8 @@ class Settings:
     bus_storage_class: str = ""
     replicas: int = 2
     """Of the controller, and of the keeper."""
+    mutating_policies: bool = True
+    """Has the cluster MutatingAdmissionPolicies (from 1.36 on)?"""
     namespace: str = SYSTEM_NAMESPACE
 
     @property

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from sympozium_controller.admission import configuration as admission
 from sympozium_controller.crds.definitions import documents as definitions
+from sympozium_controller.crds.guards import guards
+from sympozium_controller.crds.policies import policies
+from sympozium_controller.crds.roles import roles as user_roles
+from sympozium_controller.crds.shipped import builtin_packs
 from sympozium_controller.install import bus, control, roles, walls
 from sympozium_controller.install.fence import fence
 from sympozium_controller.install.pods import PRIORITY, labelled, named
 from sympozium_controller.install.settings import Settings
+from sympozium_controller.objects import SkillPack
 from sympozium_protocol.kube.api import KubeObject
 
 
@@ -21,19 +27,30 @@ class Stage:
     documents: tuple[KubeObject, ...]
 
 
-def stages(settings: Settings) -> tuple[Stage, ...]:
-    """Every document once, with the label of an installation. The same settings give the same documents."""
-    return tuple(Stage(name, tuple(map(labelled, found))) for name, found in _stages(settings))
+def stages(settings: Settings, packs: Iterable[SkillPack] = ()) -> tuple[Stage, ...]:
+    """Every document once, with the label of an installation. The same settings give the same documents.
+
+    ``packs``: those that come with us.
+    """
+    return tuple(Stage(name, tuple(map(labelled, found))) for name, found in _stages(settings, packs))
 
 
-def _stages(settings: Settings) -> Iterator[tuple[str, tuple[KubeObject, ...]]]:
+def _stages(settings: Settings, packs: Iterable[SkillPack]) -> Iterator[tuple[str, tuple[KubeObject, ...]]]:
+    system = settings.namespace
     yield "custom resources", definitions()
     yield "namespace", (_namespace(settings), _priority())
-    yield "rights", (*roles.grantable(), *roles.controller(settings.namespace), *roles.keeper(settings.namespace))
-    yield "fences", (*fence(settings.namespace), *walls.documents(settings))
+    yield (
+        "rights",
+        (*roles.grantable(), *roles.controller(system), *roles.keeper(system), *user_roles(), *bus.access(settings)),
+    )
+    yield "fences", (*fence(system), *policies(system), *guards(system), *walls.documents(settings))
     yield "keys of the bus", bus.keys_documents(settings)
     yield "bus", (*bus.server_documents(settings), *bus.keeper_documents(settings))
     yield "controller", control.documents(settings)
+    # only now: it fails closed, and the controller answers
+    where = admission.Where(namespace=system)
+    yield "admission", admission.documents(where, system=system, policies=settings.mutating_policies)
+    yield "skill packs", builtin_packs(packs, system)
 
 
 def _namespace(settings: Settings) -> KubeObject:

@@ -1,0 +1,109 @@
+"""The bus of a cluster, reached from this machine: through the API server, as the person whom the cluster knows."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sympozium_cli.bus.named import Bus, check_installed as check_bus_installed
+from sympozium_cli.cluster.connecting import at_once, ended
+from sympozium_cli.cluster.ending import state_of
+from sympozium_cli.cluster.objects import ended_missing
+from sympozium_cli.cluster.there import There
+from sympozium_cli.place import OnBus
+from sympozium_protocol.bus.subjects import RunKey
+from sympozium_protocol.exits import Ended, Reason
+from sympozium_protocol.kube.client import Client
+from sympozium_protocol.kube.errors import KubeError, NotFound
+from sympozium_protocol.kube.forward import forwarded, forwarding
+from sympozium_protocol.kube.labels import SYSTEM_NAMESPACE
+from sympozium_protocol.kube.login import Login
+from sympozium_protocol.kube.person import shown_token, with_token
+from sympozium_protocol.kube.resources import CONFIG_MAPS, RUNS
+
+POD: Final = "sympozium-bus-0"
+PORT: Final = 4222
+AUTHORITIES: Final = "sympozium-bus-ca"
+"""A ConfigMap that everybody may read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What it takes to come to the bus about one run."""
+
+    login: Login
+    run: RunKey
+    token: str
+    authorities: str
+
+
+async def known(api: Client, name: str, namespace: str, token_file: str = "") -> Known:
+    """Raises Ended (RunNotFound, Usage, BusRefused), KubeError."""
+    check_bus_installed()
+    if token_file:
+        async with Client(with_token(api.login, _read(token_file))) as other:
+            return await known(other, name, namespace)
+    run = await _begun(api, name, namespace)
+    token = (await shown_token(api, namespace, name)).encode()
+    return Known(api.login, RunKey(namespace, run), token, await _authorities(api))
+
+
+def _read(file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Ended(Reason.Usage, f"command line: --bus-token: {file}: {error}") from None
+
+
+async def _begun(api: Client, name: str, namespace: str) -> str:
+    """The run's name in the stream. Raises Ended (RunNotFound) before it has one."""
+    try:
+        run = await api.get(RUNS, name, namespace)
+    except NotFound as error:
+        raise ended_missing(RUNS, error, name) from None
+    if found := (run.get("status") or {}).get("run"):
+        return str(found)
+    raise Ended(Reason.RunNotFound, f"{name}: has not begun ({state_of(run) or 'nobody has looked at it yet'})")
+
+
+async def _authorities(api: Client) -> str:
+    try:
+        return str((await api.get(CONFIG_MAPS, AUTHORITIES, SYSTEM_NAMESPACE))["data"]["ca.crt"])
+    except (KubeError, KeyError) as error:
+        raise Ended(Reason.BusRefused, f"ConfigMap {SYSTEM_NAMESPACE}/{AUTHORITIES}: {error}") from None
+
+
+@contextlib.contextmanager
+def reached(there: There, name: str, token_file: str = "") -> Iterator[OnBus]:
+    """The run that an AgentRun is, for as long as this is open. Raises Ended."""
+    found = at_once(there, lambda api: known(api, name, api.login.namespace, token_file))
+    with contextlib.ExitStack() as stack:
+        try:
+            port = stack.enter_context(forwarding(found.login, SYSTEM_NAMESPACE, POD, PORT))
+        except KubeError as error:
+            raise ended(error, f"pod {SYSTEM_NAMESPACE}/{POD}") from None
+        bus = stack.enter_context(_files(found, port))
+        yield OnBus(bus, found.run, f" {there.words(found.run.namespace)}")
+
+
+@contextlib.asynccontextmanager
+async def reached_beside(api: Client, found: Known) -> AsyncIterator[Bus]:
+    """The same within a running loop, which carries the connections. Raises KubeError."""
+    async with forwarded(api, SYSTEM_NAMESPACE, POD, PORT) as port:
+        with _files(found, port) as bus:
+            yield bus
+
+
+@contextlib.contextmanager
+def _files(found: Known, port: int) -> Iterator[Bus]:
+    with tempfile.TemporaryDirectory(prefix="sympozium-") as folder:  # its owner's alone
+        token, authorities = Path(folder, "token"), Path(folder, "ca.crt")
+        for path, text in ((token, found.token), (authorities, found.authorities)):
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(text)
+        yield Bus(f"tls://127.0.0.1:{port}", str(token), str(authorities))
