@@ -20,7 +20,7 @@ from sympozium_protocol.bus.subjects import RunKey
 from sympozium_protocol.bus.tokens import RunIdentity
 from sympozium_protocol.process import log
 
-AT_ONCE: Final = 64
+AT_ONCE: Final = 32
 """Questions in hand: some are answered by asking others. What comes on top waits with the library."""
 _CONNECTIONS: Final = "$SYS.REQ.SERVER.PING.CONNZ"
 

@@ -224,7 +224,16 @@ async def test_the_command_reads_and_approves_as_the_person_whom_the_cluster_kno
     hers.write_text(shown.encode())
     spec = spec_of(key.run, namespace=key.namespace, policies=(PolicySpec(name="careful", template="Default"),))
     env = {"SYMPOZIUM_BUS_TOKEN_FILE": str(own), "SYMPOZIUM_BUS_CA_FILE": str(bus.ca_file)}
-    where = ("--bus", bus.server.url, "--bus-token", str(hers), "--bus-ca", str(bus.ca_file), "--namespace", key.namespace)
+    where = (
+        "--bus",
+        bus.server.url,
+        "--bus-token",
+        str(hers),
+        "--bus-ca",
+        str(bus.ca_file),
+        "--namespace",
+        key.namespace,
+    )
 
     def command(*words: str) -> str:
         program = Path(sys.executable).with_name("sympozium")

@@ -23,6 +23,7 @@ from sympozium_protocol.bus import subjects
 from sympozium_protocol.bus.subjects import RunKey, reader_name
 from sympozium_protocol.bus.tokens import (
     BadClaims,
+    ControllerIdentity,
     Identity,
     LauncherIdentity,
     PersonIdentity,
@@ -40,6 +41,20 @@ ADA = PersonIdentity(name="Ada", namespaces=("default",), runs=("a",), verbs=("a
 MEMORY = ServiceIdentity(service="memory", participant="notes", namespaces=("default",))
 LAUNCHER = LauncherIdentity(name="laptop", namespaces=("default",))
 ids = st.from_regex(r"[a-z0-9][a-z0-9-]{0,8}", fullmatch=True)
+
+
+def test_a_controller_reads_all_runs_and_says_nothing_but_cancel() -> None:
+    found = ControllerIdentity(name="sympozium-controller", namespaces=("*",))
+    reader = reader_name("controller:sympozium-controller", NONCE)
+    assert permissions(found, NONCE) == Permissions(
+        "RUNS",
+        publish=(
+            "sympozium.run.*.*.said.cancel.*",
+            f"sympozium.reader.*.*.{reader}",
+            f"$JS.API.CONSUMER.MSG.NEXT.SYMPOZIUM.{reader}",
+        ),
+        subscribe=(f"{subjects.inbox(reader)}.>", "sympozium.live.*.*.>"),
+    )
 
 
 def test_a_run_has_its_own_subjects_and_no_others() -> None:

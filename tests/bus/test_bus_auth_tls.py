@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from sympozium_protocol.bus.subjects import RunKey
 from sympozium_protocol.bus.tokens import RunIdentity
 from sympozium_protocol.bus.writer import append
 from sympozium_protocol.exits import Ended
-from tests.support.bus_auth import GuardedBus, guarded_bus
+from tests.support.bus_auth import GuardedBus, guarded_bus, until
 from tests.support.certificates import certificates
 
 pytestmark = pytest.mark.anyio
@@ -60,3 +61,18 @@ async def test_without_tls_nobody_is_let_in(bus: GuardedBus) -> None:
     with pytest.raises((Away, Ended)):
         await connect(settings, principal=RUN.principal)
     assert bus.said("admitted") == before
+
+
+async def test_a_connection_that_ends_says_nothing_of_it_to_a_terminal(
+    bus: GuardedBus, caplog: pytest.LogCaptureFixture
+) -> None:
+    link = await bus.connect(RUN)
+    lost = asyncio.Event()
+    link.tell_when_lost(lost.set)
+    bus.server.kill()
+    bus.server.start()
+    async with asyncio.timeout(30):
+        await lost.wait()
+    await link.close()
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
+    until(lambda: bus.said("serving") > 1, "the service serves again")

@@ -42,6 +42,8 @@ PING_EVERY: Final = 2
 # what it has to say is told to us as well
 logging.getLogger("nats.aio.client").addHandler(logging.NullHandler())
 logging.getLogger("nats.aio.client").propagate = False
+# said at each end of a connection that the library made a TLS one after it was open
+logging.getLogger("asyncio").addFilter(lambda said: "eof_received() has no effect" not in str(said.msg))
 
 _NO_TLS: Final = "the server offers no TLS"
 _NO_RESPONDERS: Final = "503"
