@@ -270,3 +270,38 @@ def test_what_nobody_can_read_refuses_the_runs_that_need_it_and_stops_no_other(
         ):
             run = thing("AgentRun", reference, {"instanceRef": reference, "input": "x"})
             assert said in refusal(lambda run=run: admission.write(name, run))  # type: ignore[misc]
+
+
+# -- what an author of an instance must still hold -----------------------------------------------------------
+
+
+def test_who_named_a_pack_before_it_came_gives_his_runs_no_more_than_he_holds(
+    admission: Admission, place: str, cluster: Cluster
+) -> None:
+    alice = admission.user(place)
+    with admission.namespace() as other:
+        early = instance(skills=["late"], skillConfig={"late": {"namespaces": [other]}})
+        admission.write(place, early, user=alice)
+        admission.write(place, pack("late", rbac=[READ_PODS]))  # by an administrator, who holds its rules everywhere
+        assert (
+            f"SympoziumInstance {place}/i: spec.skillConfig.late.namespaces: was written by alice, who does not hold"
+            f" what this run would be given: get pods in the namespace {other}; list pods in the namespace {other};"
+            " whoever holds it must change the instance himself"
+        ) in refusal(lambda: admission.write(place, RUN))
+        forged = ("annotate", "si", "i", "-n", place, "--overwrite", "sympozium.ai/author=root\nsystem:masters")
+        cluster.kubectl(*forged)
+        assert "was written by alice" in refusal(lambda: admission.write(place, RUN))
+        admission.grant(other, alice, READ_PODS)
+        admission.write(place, RUN)
+
+
+def test_who_changes_an_instance_is_its_author_from_then_on(admission: Admission, place: str, cluster: Cluster) -> None:
+    alice = admission.user(place)
+    author = ("get", "si", "i", "-n", place, "-o", "jsonpath={.metadata.annotations.sympozium\\.ai/author}")
+    admission.write(place, {**instance(), "metadata": {"name": "i", "annotations": {"sympozium.ai/author": "root"}}})
+    administrator = cluster.kubectl(*author)
+    assert "system:authenticated" in administrator
+    cluster.kubectl("label", "si", "i", "-n", place, "--as", alice, "seen=yes")
+    assert cluster.kubectl(*author) == administrator
+    admission.write(place, instance(systemPrompt="Hello."), user=alice, how="apply")
+    assert cluster.kubectl(*author).split("\n") == ["alice", "system:authenticated"]

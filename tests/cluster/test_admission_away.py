@@ -106,6 +106,10 @@ def test_a_cluster_without_policies_that_write_has_the_requester_from_a_webhook(
                 kept = cluster.get("agentrun", run["metadata"]["name"], "-n", place)["metadata"]["annotations"]
                 assert kept["sympozium.ai/requester"] == "alice"
             assert kept["mine"] == "yes"
+            admission.write(place, thing("SympoziumInstance", "i", SCRIPTED), user=alice)
+            cluster.kubectl("annotate", "si", "i", "-n", place, "--overwrite", "sympozium.ai/author=root")
+            kept = cluster.get("si", "i", "-n", place)["metadata"]["annotations"]
+            assert kept["sympozium.ai/author"] == "alice\nsystem:authenticated"
     finally:
         admission.uninstall()
         admission.policies = True

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sympozium_controller.admission.authors import ANNOTATION_AUTHOR, author_of, stamp_of
 from sympozium_controller.admission.judging import Judgement, Known, judge, origin_of, read
 from sympozium_controller.documents import Objects
 from sympozium_controller.errors import Refused
@@ -57,7 +58,8 @@ RUN = thing("AgentRun", "r", {"instanceRef": "i", "input": "hello"})
 
 
 def test_a_run_that_its_policies_let_be_is_kept() -> None:
-    assert judged(RUN, INSTANCE, SHELL) == Judgement()
+    found = judged(RUN, INSTANCE, SHELL)
+    assert (found.refused, found.wanted, found.warnings) == (None, (), ())
 
 
 def test_a_run_waits_for_what_is_not_there() -> None:
@@ -277,3 +279,38 @@ def test_who_writes_a_server_must_read_the_secret_that_is_sent_there() -> None:
     assert "must be taken from the Secret" in said(
         judged(thing("MCPServer", "m", {**spec, "headers": {"x-api-key": "abc"}}))
     )
+
+
+# -- authors of instances ----------------------------------------------------------------------------------
+
+
+def test_a_run_needs_of_its_instances_author_what_nobody_of_the_namespace_vouches_for() -> None:
+    rule = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}
+    spec = {**SCRIPTED, "skills": ["own", "shipped"], "skillConfig": {"own": {"namespaces": ["team", "payments"]}}}
+    others = (
+        thing("SympoziumInstance", "i", spec),
+        pack("own", rbac=[rule], secretRef="s"),
+        pack("shipped", SYSTEM, rbac=[rule], secretRef="t"),
+    )
+    found = judged(RUN, *others)
+    assert found.author is not None
+    assert found.author.name == "i"
+    assert rights(found) == [
+        ("spec.skillConfig.own.namespaces", "get pods in the namespace payments"),
+        ("spec.skills", "get pods in the namespace team"),
+        ("spec.skills", "get secrets t in the namespace team"),
+    ]
+
+
+def test_an_author_is_written_so_that_nobody_passes_as_another() -> None:
+    user = {"username": "alice", "groups": ["team", "system:authenticated"]}
+    written = thing("SympoziumInstance", "i", SCRIPTED, annotations={ANNOTATION_AUTHOR: stamp_of(user)})
+    found = read(written)
+    assert isinstance(found, SympoziumInstance)
+    assert author_of(found) == user
+    assert stamp_of({"username": "alice\nsystem:masters"}) == ""
+    assert stamp_of({"username": "alice", "groups": ["a\nsystem:masters"]}) == ""
+    for unknown in ("", "\nsystem:masters"):
+        found = read(thing("SympoziumInstance", "i", SCRIPTED, annotations={ANNOTATION_AUTHOR: unknown}))
+        assert isinstance(found, SympoziumInstance)
+        assert author_of(found) is None

@@ -1,4 +1,4 @@
-"""The admission server on the wire: whatever it is sent, and whatever it cannot find out, it answers, failing closed."""
+"""The admission server on the wire: whatever it is sent, whatever it cannot find out, it answers and fails closed."""
 
 from __future__ import annotations
 

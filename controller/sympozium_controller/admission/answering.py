@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sympozium_controller.admission import requester
 from sympozium_controller.admission.asking import Asking
+from sympozium_controller.admission.authors import author_of
 from sympozium_controller.admission.judging import judge, origin_of, read
 from sympozium_controller.admission.known import Lookup, known_of
 from sympozium_controller.admission.reviews import FORBIDDEN, Answer, Request, refusal
 from sympozium_controller.admission.rights import Wanted
-from sympozium_controller.errors import Refused
-from sympozium_protocol.kube.resources import RUNS
+from sympozium_controller.admission.stamping import check, stamp
+from sympozium_controller.errors import Origin, Refused
+from sympozium_controller.objects import SympoziumInstance
+from sympozium_protocol.exits import Reason
 
 NAMED: Final = 3
 """Rights that a message tells one by one."""
@@ -29,11 +31,11 @@ class Answering:
 
     async def stamp(self, request: Request) -> Answer:
         """The mutating half."""
-        return requester.stamp(request)
+        return stamp(request)
 
     async def judge(self, request: Request) -> Answer:
         """The validating half. Raises KubeError, alone or in a group: what cannot be found out is not allowed."""
-        if request.kind == RUNS.kind and (wrong := requester.check(request)):
+        if wrong := check(request):
             return wrong
         try:
             found = read(request.object)
@@ -43,14 +45,35 @@ class Answering:
         judgement = judge(found, origin_of(request.object), known, system=self.system)
         if judgement.refused:
             return refusal(judgement.refused)
-        lacking = await self.asking.lacking(judgement.wanted, request.user)
-        return _lacks(request, lacking) if lacking else Answer(warnings=judgement.warnings)
+        if judgement.author:
+            if missing := await lacked_by_author(self.asking, judgement.author, judgement.wanted):
+                return refusal(missing)
+        elif lacking := await self.asking.lacking(judgement.wanted, request.user):
+            return _lacks(request, lacking)
+        return Answer(warnings=judgement.warnings)
+
+
+async def lacked_by_author(asking: Asking, instance: SympoziumInstance, wanted: Sequence[Wanted]) -> Refused | None:
+    """Why a run of this instance may not be given what is ``wanted`` of its author. Raises KubeError."""
+    if not wanted:
+        return None
+    author = author_of(instance)
+    name = author["username"] if author else "nobody known"
+    lacking = wanted if author is None else await asking.lacking_lately(wanted, author)
+    if not lacking:
+        return None
+    why = f"was written by {name}, who does not hold what this run would be given: {_told(lacking)}; whoever holds it "
+    origin = Origin(f"SympoziumInstance {instance.namespace}/{instance.name}")
+    return Refused(Reason.PolicyUnsatisfiable, origin, lacking[0].field, f"{why}must change the instance himself")
+
+
+def _told(lacking: Sequence[Wanted]) -> str:
+    more = f" and {len(lacking) - NAMED} more" if len(lacking) > NAMED else ""
+    return "; ".join(one.right.told for one in lacking[:NAMED]) + more
 
 
 def _lacks(request: Request, lacking: Sequence[Wanted]) -> Answer:
-    first = lacking[0]
-    told = "; ".join(one.right.told for one in lacking[:NAMED])
-    more = f" and {len(lacking) - NAMED} more" if len(lacking) > NAMED else ""
-    why = f"{request.username} does not hold what this would give to runs: {told}{more}; who writes a {request.kind} "
+    why = f"{request.username} does not hold what this would give to runs: {_told(lacking)}; who writes a "
     remedy = "must hold each right that it gives: leave it out, or let somebody write it who has it"
-    return Answer(FORBIDDEN, f"{origin_of(request.object)}: {first.field}: {why}{remedy}")
+    where = f"{origin_of(request.object)}: {lacking[0].field}"
+    return Answer(FORBIDDEN, f"{where}: {why}{request.kind} {remedy}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from sympozium_controller.admission.rights import Right, Wanted, access_review, everything_in
@@ -16,17 +18,37 @@ FEW: Final = 3
 """Rights in one namespace for which it is not worth asking whether all of them are held."""
 
 
+LATELY: Final = 60.0
+"""Seconds for which an author of runs is taken to hold what he held: runs of one instance come many at a time."""
+REMEMBERED: Final = 4096
+"""Authors with their rights; then all are asked again."""
+
+
 class Asking:
     """The questions of one program; what bounds them in time is the caller's deadline. Raises KubeError."""
 
-    def __init__(self, api: KubeApi) -> None:
+    def __init__(self, api: KubeApi, clock: Callable[[], float] = time.monotonic) -> None:
         self._api = api
+        self._clock = clock
         self._slots = asyncio.Semaphore(AT_ONCE)
+        self._held: dict[tuple[str, frozenset[Right]], float] = {}
 
     async def holds(self, right: Right, user: Mapping[str, Any]) -> bool:
         async with self._slots:
             found = await self._api.create(ACCESS_REVIEWS, access_review(right, user))
         return bool((found.get("status") or {}).get("allowed"))
+
+    async def lacking_lately(self, wanted: Sequence[Wanted], user: Mapping[str, Any]) -> tuple[Wanted, ...]:
+        """As ``lacking``; who held them all a minute ago is not asked again."""
+        key = (json.dumps(user, sort_keys=True), frozenset(one.right for one in wanted))
+        if not wanted or self._held.get(key, -LATELY) > self._clock() - LATELY:
+            return ()
+        lacked = await self.lacking(wanted, user)
+        if not lacked:
+            if len(self._held) >= REMEMBERED:
+                self._held.clear()
+            self._held[key] = self._clock()
+        return lacked
 
     async def lacking(self, wanted: Iterable[Wanted], user: Mapping[str, Any]) -> tuple[Wanted, ...]:
         """Those that ``user`` does not hold, in their order."""

@@ -11,7 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sympozium_controller.names import ANNOTATION_REQUESTER, LABEL_COMPONENT, LABEL_MANAGED_BY, MANAGED_BY
+from sympozium_controller.admission.authors import ANNOTATION_AUTHOR, STAMP as AUTHOR
+from sympozium_controller.names import (
+    ANNOTATION_REQUESTER,
+    LABEL_COMPONENT,
+    LABEL_MANAGED_BY,
+    MANAGED_BY,
+)
 from sympozium_protocol.kube.api import KubeObject
 from sympozium_protocol.kube.resources import (
     CLUSTER_ROLE_BINDINGS,
@@ -67,6 +73,17 @@ def _condition(name: str, *expressions: str) -> dict[str, str]:
     return {"name": name, "expression": " || ".join(f"({one})" for one in expressions)}
 
 
+_REQUESTER: Final = "request.userInfo.username"
+_WRITTEN: Final = ("CREATE", "UPDATE")
+
+
+def _held(of: str) -> str:
+    there = f"has({of}.metadata.annotations) && '{ANNOTATION_AUTHOR}' in {of}.metadata.annotations"
+    return f"({there} ? {of}.metadata.annotations['{ANNOTATION_AUTHOR}'] : '')"
+
+
+_AUTHOR: Final = f"({_CREATED} || {_SPEC_CHANGED}) ? ({AUTHOR}) : {_held('oldObject')}"
+_RESTAMPED: Final = _condition("restamped", _CREATED, _SPEC_CHANGED, f"{_held('object')} != {_held('oldObject')}")
 CHANGED: Final = _condition("changed", _CREATED, _SPEC_CHANGED)
 
 
@@ -101,24 +118,35 @@ def documents(
     judging = complete(
         JUDGE,
         _webhook("runs", (RUNS,), ("CREATE",)),
-        _webhook("objects", (INSTANCES, POLICIES, MCP_SERVERS), ("CREATE", "UPDATE"), CHANGED),
-        _webhook("packs", (SKILL_PACKS,), ("CREATE", "UPDATE"), CHANGED, _bootstrap(system)),
+        _webhook("objects", (INSTANCES, POLICIES, MCP_SERVERS), _WRITTEN, CHANGED),
+        _webhook("packs", (SKILL_PACKS,), _WRITTEN, CHANGED, _bootstrap(system)),
     )
     validating = _document(WEBHOOKS, name, webhooks=judging)
     if policies:
-        return (validating, *_stamping_policy(f"{name}-requester", scope))
-    stamping = complete(STAMP, _webhook("requester", (RUNS,), ("CREATE",)) | {"reinvocationPolicy": "IfNeeded"})
+        return (
+            validating,
+            *_stamping_policy(
+                f"{name}-requester", _rule((RUNS,), ("CREATE",)), ANNOTATION_REQUESTER, _REQUESTER, scope
+            ),
+            *_stamping_policy(f"{name}-author", _rule((INSTANCES,), _WRITTEN), ANNOTATION_AUTHOR, _AUTHOR, scope),
+        )
+    again = {"reinvocationPolicy": "IfNeeded"}
+    stamping = complete(
+        STAMP,
+        _webhook("requester", (RUNS,), ("CREATE",)) | again,
+        _webhook("author", (INSTANCES,), _WRITTEN, _RESTAMPED) | again,
+    )
     mutating = _document(MUTATING_WEBHOOKS, name, webhooks=stamping)
     return (validating, mutating, *_right_to_keep(name, system, account))
 
 
-def _stamping_policy(name: str, scope: Mapping[str, Any]) -> tuple[KubeObject, KubeObject]:
-    """Who asked for a run, written by the API server itself."""
-    stamped = (
-        f"Object{{metadata: Object.metadata{{annotations: {{'{ANNOTATION_REQUESTER}': request.userInfo.username}}}}}}"
-    )
+def _stamping_policy(
+    name: str, rule: Mapping[str, Any], annotation: str, value: str, scope: Mapping[str, Any]
+) -> tuple[KubeObject, KubeObject]:
+    """An annotation that is written by the API server itself."""
+    stamped = f"Object{{metadata: Object.metadata{{annotations: {{'{annotation}': {value}}}}}}}"
     spec = {
-        "matchConstraints": {"resourceRules": [_rule((RUNS,), ("CREATE",))], **scope},
+        "matchConstraints": {"resourceRules": [dict(rule)], **scope},
         "failurePolicy": "Fail",
         "reinvocationPolicy": "IfNeeded",
         "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": stamped}}],

@@ -13,6 +13,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from sympozium_controller.admission import rights
+from sympozium_controller.admission.authors import vouched_for
 from sympozium_controller.admission.effective import IN_CLUSTER, LONG_AGO, TRIAL, try_run, warnings
 from sympozium_controller.admission.egress import RULE, is_egress
 from sympozium_controller.admission.images import fault_of_registry
@@ -67,6 +68,8 @@ class Judgement:
     refused: Refused | None = None
     wanted: tuple[Wanted, ...] = ()
     """In the order of the fields that name them."""
+    author: SympoziumInstance | None = None
+    """The instance whose author must hold what is wanted; None: whoever writes this object."""
     warnings: tuple[str, ...] = ()
 
 
@@ -120,7 +123,10 @@ def _run(run: AgentRun, origin: Origin, known: Known) -> Judgement:
         if refused.reason in NOT_THERE:
             return Judgement()
         raise
-    return Judgement(warnings=warnings(spec, objects))
+    instance = objects.get(SympoziumInstance, run.spec.instance_ref, run.namespace)
+    assert instance is not None  # as it was resolved
+    wanted = vouched_for(instance, packs_of(instance, known), known.packs)
+    return Judgement(wanted=rights.distinct(wanted), author=instance, warnings=warnings(spec, objects))
 
 
 def _instance(instance: SympoziumInstance, origin: Origin, known: Known) -> Judgement:

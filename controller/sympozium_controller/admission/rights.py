@@ -77,6 +77,12 @@ def _of_rules(rules: Iterable[Rule], namespace: str, field: str) -> Iterator[Wan
 
 def of_instance(instance: SympoziumInstance, packs: Iterable[SkillPack]) -> Iterator[Wanted]:
     """What it gives its runs: the rules of its packs (those that are there) where it says, and Secrets."""
+    yield from of_packs(instance, packs)
+    yield from (Wanted(_secret(name, instance.namespace), field) for field, name in _secrets(instance) if name)
+
+
+def of_packs(instance: SympoziumInstance, packs: Iterable[SkillPack]) -> Iterator[Wanted]:
+    """What comes through these packs."""
     for pack in packs:
         config = instance.spec.skill_config.get(pack.name)
         field = f"spec.skillConfig.{pack.name}.namespaces" if config and config.namespaces else "spec.skills"
@@ -85,7 +91,6 @@ def of_instance(instance: SympoziumInstance, packs: Iterable[SkillPack]) -> Iter
         secret = pack.spec.sidecar.secret_ref if pack.spec.sidecar else ""
         if secret and not (config and config.secret_ref):  # of the run's namespace, wherever the pack is
             yield Wanted(_secret(secret, instance.namespace), "spec.skills")
-    yield from (Wanted(_secret(name, instance.namespace), field) for field, name in _secrets(instance) if name)
 
 
 def places_of(instance: SympoziumInstance, skill: str) -> tuple[str, ...]:
