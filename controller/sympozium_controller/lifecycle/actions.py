@@ -30,6 +30,23 @@ class PatchStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadOutput:
+    """Read the whole answer, which has this digest, from the run's stream."""
+
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class SayCancel:
+    """Tell the agent over the bus to stop, so that it can tell how far it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookForAnswer:
+    """Did a person answer what the run asked last?"""
+
+
+@dataclass(frozen=True, slots=True)
 class LowerDeadline:
     """End the Job's pod: its programs are told to end, and then killed."""
 
@@ -82,5 +99,6 @@ class Emit:
 
 
 Action: TypeAlias = (
-    Start | Again | PatchStatus | LowerDeadline | DeleteJob | KeepJob | TakeBackRights | FindJob | Requeue | Emit
-)
+    Start | Again | PatchStatus | ReadOutput | SayCancel | LookForAnswer
+    | LowerDeadline | DeleteJob | KeepJob | TakeBackRights | FindJob | Requeue | Emit
+)  # fmt: skip

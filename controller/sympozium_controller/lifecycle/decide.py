@@ -17,9 +17,12 @@ from sympozium_controller.lifecycle.actions import (
     Emit,
     FindJob,
     KeepJob,
+    LookForAnswer,
     LowerDeadline,
     PatchStatus,
+    ReadOutput,
     Requeue,
+    SayCancel,
     Start,
     TakeBackRights,
 )
@@ -35,11 +38,14 @@ Actions: TypeAlias = tuple[Action, ...]
 @dataclass(frozen=True, slots=True)
 class Times:
     """Seconds. ``start_within``: how long a pod that cannot begin is waited for. ``keep_job``: how long the Job of a
-    finished run is kept, for its logs. ``stop_within``: how long a pod that was told to end is waited for."""
+    finished run is kept, for its logs. ``stop_within``: how long a pod that was told to end is waited for.
+    ``cancel_within``: how long an agent that was told to stop has for it. ``look_every``: an answer is looked for."""
 
     start_within: float = 600.0
     keep_job: int = 3600
     stop_within: float = 120.0
+    cancel_within: float = 15.0
+    look_every: float = 10.0
 
 
 USUAL: Final = Times()
@@ -54,7 +60,7 @@ def decide(view: View, now: float, times: Times = USUAL, limit: int = 0) -> Acti
     if view.final:
         return _afterwards(view, times)
     if view.suspended:
-        return _suspended(view, now)
+        return _suspended(view, now, times)
     if view.job is None or attempt_of(view.job) < view.attempt:
         return _without_job(view, now, limit)
     ending = ending_of(view) or _overdue(view, now, times)
@@ -74,12 +80,12 @@ def _without_job(view: View, now: float, limit: int) -> Actions:
     return _patch(view, status.in_line(view, limit, now))
 
 
-def _suspended(view: View, now: float) -> Actions:
+def _suspended(view: View, now: float, times: Times) -> Actions:
     if view.cancel:
         return _end(view, _cancelled(), now)
-    answered = view.run["metadata"].get("annotations", {}).get(ANSWERED, "")
-    if not (answered.isdecimal() and int(answered) >= view.attempt):
-        return ()
+    told = view.run["metadata"].get("annotations", {}).get(ANSWERED, "")
+    if max(view.answered, int(told) if told.isdecimal() else 0) < view.attempt:
+        return (LookForAnswer(), Requeue(times.look_every)) if view.bus else ()
     return (Again(view.expected_job, view.attempt + 1),) if view.ahead is None else ()
 
 
@@ -124,10 +130,22 @@ def _under_way_but(view: View, trouble: Trouble | None, now: float, times: Times
     wanted = status.under_way(view, trouble, now)
     found: Actions = _patch(view, wanted)
     if view.cancel:
-        return (*found, *_lower(view), Requeue(times.stop_within))
+        return _stop(view, found, now, times)
     if trouble:
         return (*found, Requeue(max(1.0, times.start_within - _age(view, now))))
     return found
+
+
+def _stop(view: View, found: Actions, now: float, times: Times) -> Actions:
+    """Over the bus where that is possible: then the agent tells how far it came. Else, and after a while, by force."""
+    if view.bus and agent_state(view.pod, "running") is not None:
+        told = condition(view.run, status.CANCELLING)
+        if told is None:
+            return (SayCancel(), PatchStatus(status.cancelling(view, now)), Requeue(times.cancel_within))
+        left = times.cancel_within - (now - _since(told.get("lastTransitionTime"), now))
+        if left > 0:
+            return (*found, Requeue(left))
+    return (*found, *_lower(view), Requeue(times.stop_within))
 
 
 def _lower(view: View) -> Actions:
@@ -140,6 +158,9 @@ def _lower(view: View) -> Actions:
 def _end(view: View, ending: Ending, now: float) -> Actions:
     if ending.reason is Reason.Suspended:
         return _patch(view, status.suspended(view, ending, now))
+    account = ending.told
+    if view.bus and account and account.cut and account.output_digest and view.output is None:
+        return (ReadOutput(account.output_digest),)
     well = ending.reason in (Reason.Completed, Reason.Cancelled)
     told = Emit("Normal" if well else "Warning", ending.reason.name, ending.message or ending.reason.phase)
     return (PatchStatus(status.ended(view, ending, now)), told)

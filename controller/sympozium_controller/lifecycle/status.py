@@ -21,6 +21,7 @@ from sympozium_protocol.messages.termination import Termination
 IN_LINE: Final = "InLine"
 TURN: Final = "Turn"
 ANSWER: Final = "Answer"
+CANCELLING: Final = "Cancelling"
 
 Status = dict[str, Any]
 
@@ -117,6 +118,11 @@ def _of_job(view: View) -> Status:
     }
 
 
+def cancelling(view: View, now: float) -> Status:
+    """Its agent was told to stop."""
+    return _conditions(view, now, **{CANCELLING: ("True", "Told", "its agent was told to stop")})
+
+
 def suspended(view: View, ending: Ending, now: float) -> Status:
     """The attempt ended to wait for a person; the next begins after the answer."""
     why = ending.message or "it waits for an answer"
@@ -132,7 +138,7 @@ def ended(view: View, ending: Ending, now: float) -> Status:
     finished = {"Finished": ("True", reason.name, why)}
     found = {**_of_job(view), **told, **pod, **_conditions(view, now, **finished)}
     start = view.status.get("startTime") or _started(view, ending.told)
-    return found | ({"startTime": start} if start else {}) | (_account(ending.told) if ending.told else {})
+    return found | ({"startTime": start} if start else {}) | (_account(ending.told, view.output) if ending.told else {})
 
 
 def _started(view: View, told: Termination | None) -> str:
@@ -140,8 +146,8 @@ def _started(view: View, told: Termination | None) -> str:
     return (told.start_time if told else None) or state.get("startedAt") or ""
 
 
-def _account(told: Termination) -> Status:
-    found: Status = {"output": output_of(told), "usage": _usage(told.usage)}
+def _account(told: Termination, whole: str | None) -> Status:
+    found: Status = {"output": output_of(told, whole), "usage": _usage(told.usage)}
     if told.output_size:
         found["outputSize"] = told.output_size
     if told.output_digest:
@@ -149,12 +155,13 @@ def _account(told: Termination) -> Status:
     return found
 
 
-def output_of(told: Termination) -> str:
+def output_of(told: Termination, whole: str | None = None) -> str:
     """The beginning of the answer that fits, marked where there is more."""
-    if not told.cut and len(told.output) <= MAX_OUTPUT:
-        return told.output
+    text = whole or told.output
+    if len(text) <= MAX_OUTPUT and (whole or not told.cut):
+        return text
     mark = f"\n[cut: the whole has {told.output_size} bytes]"
-    return told.output[: MAX_OUTPUT - len(mark)] + mark
+    return text[: MAX_OUTPUT - len(mark)] + mark
 
 
 def _usage(usage: RunUsage) -> Status:

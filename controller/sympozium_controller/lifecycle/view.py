@@ -25,7 +25,9 @@ class View:
     ``unmounted``: what of its volumes a node cannot prepare.
 
     ``ahead``: runs of the instance that go before this one; None while it has its turn. ``job_gone``: the server was
-    asked, and has no Job of this run. ``rights``: there is something that gives the run rights.
+    asked, and has no Job of this run. ``rights``: there is something that gives the run rights. ``bus``: runs can be read
+    and spoken to. ``output``: the whole answer as the stream has it, empty where it cannot be had, None: not looked for.
+    ``answered``: the suspended attempt whose question was answered.
     """
 
     run: KubeObject
@@ -36,6 +38,9 @@ class View:
     ahead: int | None = None
     rights: bool = False
     job_gone: bool = False
+    bus: bool = False
+    output: str | None = None
+    answered: int = 0
 
     @property
     def uid(self) -> str:

@@ -26,6 +26,7 @@ from sympozium_controller.operator.reading import Reading
 from sympozium_controller.operator.runs import Runs
 from sympozium_controller.operator.settings import Settings
 from sympozium_controller.operator.starting import Starting
+from sympozium_controller.operator.stream import Stream
 from sympozium_controller.operator.sweeping import sweeping
 from sympozium_protocol.kube.api import KubeApi
 from sympozium_protocol.kube.client import Client
@@ -49,7 +50,8 @@ async def _serve(settings: Settings, api: KubeApi, metrics: Metrics) -> None:
     events, reading, networks = Events(api), Reading(api, held), Networks(api, kept, settings.system)
     place = await with_address(api, settings.place, settings.system)
     starting = Starting(api, reading, networks, place, held.accounts)
-    runs = Runs(api, held, starting, events, metrics, settings.times)
+    stream = Stream(settings.stream) if settings.stream else None
+    runs = Runs(api, held, starting, events, metrics, settings.times, stream)
     deploying = Deploying(api, kept, held.unmounted)
     gateways = Gateways(api, held.instances, kept, deploying, networks, place)
     memories = Memories(api, held.runs, kept, deploying, place, settings.keeping)

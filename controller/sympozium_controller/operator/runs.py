@@ -16,9 +16,12 @@ from sympozium_controller.lifecycle.actions import (
     Emit,
     FindJob,
     KeepJob,
+    LookForAnswer,
     LowerDeadline,
     PatchStatus,
+    ReadOutput,
     Requeue,
+    SayCancel,
     Start,
     TakeBackRights,
 )
@@ -38,6 +41,7 @@ from sympozium_controller.operator.holdings import BY_INSTANCE, BY_NAMESPACE, BY
 from sympozium_controller.operator.metrics import Metrics
 from sympozium_controller.operator.queue import Queue
 from sympozium_controller.operator.starting import MissingThing, Starting
+from sympozium_controller.operator.stream import Stream
 from sympozium_controller.operator.sweeping import delete
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.failpoints import failpoint
@@ -69,6 +73,7 @@ class Runs:
         events: Events,
         metrics: Metrics,
         times: Times,
+        stream: Stream | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._api = api
@@ -82,6 +87,9 @@ class Runs:
         self._seen: dict[str, float] = {}
         self._last_pod: dict[str, KubeObject] = {}
         self._gone: set[str] = set()
+        self._stream = stream
+        self._outputs: dict[str, str] = {}
+        self._answered: dict[str, int] = {}
         self._listen()
 
     # -- what makes a run worth a look ---------------------------------------------------------------------
@@ -105,6 +113,8 @@ class Runs:
             self._seen.pop(uid, None)
             self._last_pod.pop(uid, None)
             self._gone.discard(uid)
+            self._outputs.pop(uid, None)
+            self._answered.pop(uid, None)
             if before is not None and not is_final(before):
                 self._next_in_line(one)
         else:
@@ -185,6 +195,9 @@ class Runs:
             ahead=None if is_final(run) else self._ahead(run),
             rights=bool(self._held.accounts.by(BY_RUN, uid)),
             job_gone=uid in self._gone,
+            bus=self._stream is not None,
+            output=self._outputs.get(uid),
+            answered=self._answered.get(uid, 0),
         )
 
     def _pod_of(self, job: KubeObject | None, uid: str) -> KubeObject | None:
@@ -323,6 +336,24 @@ class Runs:
         else:
             self._gone.add(view.uid)
         told.again = True
+
+    @_do.register
+    async def _(self, action: ReadOutput, view: View, told: Told) -> None:
+        assert self._stream is not None
+        self._outputs[view.uid] = await self._stream.output(view.run["metadata"]["namespace"], view.id, action.digest)
+        told.again = True
+
+    @_do.register
+    async def _(self, action: SayCancel, view: View, told: Told) -> None:
+        assert self._stream is not None
+        await self._stream.cancel(view.run["metadata"]["namespace"], view.id, self._clock())
+
+    @_do.register
+    async def _(self, action: LookForAnswer, view: View, told: Told) -> None:
+        assert self._stream is not None
+        if await self._stream.answered(view.run["metadata"]["namespace"], view.id):
+            self._answered[view.uid] = view.attempt
+            told.again = True
 
     @_do.register
     async def _(self, action: TakeBackRights, view: View, told: Told) -> None:

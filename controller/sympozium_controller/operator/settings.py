@@ -17,6 +17,7 @@ from sympozium_controller.lifecycle.remembering import Keeping
 from sympozium_controller.names import SYSTEM_NAMESPACE
 from sympozium_controller.operator.lease import Terms
 from sympozium_controller.render.kubernetes import Bus, Images
+from sympozium_protocol.bus.settings import BusSettings, checked_url
 from sympozium_protocol.exits import Ended, Reason
 
 HELP: Final = """\
@@ -33,6 +34,7 @@ Makes a Job of every AgentRun and tells in its status what became of it. It find
   SYMPOZIUM_IMAGE_PULL_SECRETS  names of Secrets, with commas, that are in every namespace with runs
   SYMPOZIUM_BUS                 URL of the bus as pods reach it (none: a gate without a bus)
   SYMPOZIUM_BUS_CA_FILE         PEM file: who vouches for its certificate (the images' authorities)
+  SYMPOZIUM_BUS_TOKEN_FILE      the token that the controller itself shows to the bus (none: the bus asks for none)
   SYMPOZIUM_BUS_ADDRESS         an IP address of its host, so that pods need no name server (that of the Service
                                 which the URL names, where it does)
   SYMPOZIUM_MEMORY_SIZE         bytes of the volume of an instance's memory (1073741824)
@@ -68,6 +70,8 @@ class Settings:
     lease: str
     holder: str
     health: tuple[str, int]
+    stream: BusSettings | None
+    """The bus as the controller itself comes to it."""
 
 
 def settings_of(environment: Mapping[str, str]) -> Settings:
@@ -103,6 +107,7 @@ def settings_of(environment: Mapping[str, str]) -> Settings:
             environment.get("SYMPOZIUM_HEALTH_HOST") or "0.0.0.0",  # noqa: S104  the kubelet probes the pod's address
             said.number("SYMPOZIUM_HEALTH_PORT", 8080),
         ),
+        stream=_stream(environment),
     )
 
 
@@ -116,6 +121,12 @@ def _bus(environment: Mapping[str, str]) -> Bus | None:
     except (OSError, ValueError) as error:
         raise Ended(Reason.Usage, f"SYMPOZIUM_BUS_CA_FILE: {path}: {error}") from None
     return Bus(url=url, ca=ca, address=environment.get("SYMPOZIUM_BUS_ADDRESS", ""))
+
+
+def _stream(environment: Mapping[str, str]) -> BusSettings | None:
+    url = environment.get("SYMPOZIUM_BUS", "")
+    token, ca = environment.get("SYMPOZIUM_BUS_TOKEN_FILE"), environment.get("SYMPOZIUM_BUS_CA_FILE")
+    return BusSettings(checked_url(url), Path(token) if token else None, Path(ca) if ca else None) if url else None
 
 
 class _Said:

@@ -1,0 +1,165 @@
+"""Runs on the bus, as the controller needs them: a long answer read whole, Cancel said, an Answer looked for.
+
+A connection is made for each and closed again: few runs need any of it. What the bus cannot do now is said to the
+caller as "no", and the run goes on without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from sympozium_controller.names import CONTROLLER_ACCOUNT
+from sympozium_protocol.clock import utc
+from sympozium_protocol.exits import Ended
+from sympozium_protocol.files import digest
+from sympozium_protocol.messages.base import InvalidDocument
+from sympozium_protocol.messages.console import Answer, Cancel
+from sympozium_protocol.messages.result import RunResult
+from sympozium_protocol.process import log
+
+if TYPE_CHECKING:
+    from sympozium_protocol.bus.link import Link
+    from sympozium_protocol.bus.reader import Stored
+    from sympozium_protocol.bus.settings import BusSettings
+    from sympozium_protocol.bus.subjects import RunKey
+
+WITHIN: Final = 10.0
+"""Seconds for one of these: the end of a run waits for no more."""
+AT_ONCE: Final = 4
+_OF_A_CALL: Final = re.compile(r"bridge/(questions|verdicts)/([^/]+/[^/]+)\.json")
+
+
+@dataclass
+class Story:
+    """What was read of a run: its answer, if it has this digest; which question was the last, and what was decided."""
+
+    wanted: str = ""
+    output: str | None = None
+    question: str = ""
+    decided: set[str] = field(default_factory=set)
+
+    @property
+    def answered(self) -> bool:
+        """Is there an answer to what the run asked last?"""
+        return bool(self.question) and self.question in self.decided
+
+    def file(self, path: str, data: bytes) -> None:
+        if self.wanted and path == f"agent/blobs/{self.wanted}":
+            self._output(data)
+        elif self.wanted and path == "agent/result.json":
+            try:
+                self._output(RunResult.decode(data).output.encode())
+            except (InvalidDocument, UnicodeEncodeError):
+                return
+        elif found := _OF_A_CALL.fullmatch(path):
+            self._call(found[1], found[2])
+
+    def _output(self, data: bytes) -> None:
+        if digest(data) == self.wanted:  # the agent named it, and nothing else is taken for it
+            self.output = data.decode("utf-8", "replace")
+
+    def _call(self, kind: str, call: str) -> None:
+        if kind == "questions":
+            self.question = call
+        else:
+            self.decided.add(call)
+
+    def said(self, data: bytes) -> None:
+        try:
+            answer = Answer.decode(data)
+        except InvalidDocument:
+            return
+        self.decided.add(f"{answer.participant}/{answer.id}")
+
+
+class Stream:
+    """The bus of the controller. None of its methods raises."""
+
+    def __init__(self, settings: BusSettings) -> None:
+        self._settings = settings
+        self._places = asyncio.Semaphore(AT_ONCE)
+
+    async def output(self, namespace: str, run: str, wanted: str) -> str:
+        """The whole answer with this digest; empty when the stream does not have it or is away."""
+        story = await self._read(namespace, run, Story(wanted))
+        return (story.output or "") if story else ""
+
+    async def answered(self, namespace: str, run: str) -> bool:
+        """Did somebody answer what the run asked last?"""
+        story = await self._read(namespace, run, Story())
+        return bool(story and story.answered)
+
+    async def cancel(self, namespace: str, run: str, now: float) -> bool:
+        """Tell the agent to stop. False: the bus did not take it."""
+        from sympozium_protocol.bus import subjects
+        from sympozium_protocol.bus.link import decode_answer
+        from sympozium_protocol.bus.subjects import RunKey
+
+        word = Cancel(reason="cancelled in the cluster", by=CONTROLLER_ACCOUNT, time=utc(now))
+        async with self._trying("say Cancel", run) as tried, self._link() as link:
+            key = RunKey(namespace, run)
+            answer = await link.request(subjects.said(key, "cancel", word.by), word.encode())
+            tried.done = "error" not in decode_answer(answer)
+        return tried.done
+
+    async def _read(self, namespace: str, run: str, story: Story) -> Story | None:
+        from sympozium_protocol.bus.reader import open_reader
+        from sympozium_protocol.bus.subjects import RunKey
+
+        key = RunKey(namespace, run)
+        async with self._trying("read the stream", run) as tried:
+            async with self._link() as link:
+                reader = await open_reader(link, key, onward=False)
+                await _tell(reader, key, story)
+            tried.done = True
+        return story if tried.done else None
+
+    @asynccontextmanager
+    async def _link(self) -> AsyncIterator[Link]:
+        from sympozium_protocol.bus import subjects
+        from sympozium_protocol.bus.link import connected
+
+        principal = subjects.controller_principal(CONTROLLER_ACCOUNT)
+        async with self._places, connected(self._settings, principal=principal) as link:
+            yield link
+
+    @asynccontextmanager
+    async def _trying(self, what: str, run: str) -> AsyncIterator[_Tried]:
+        from sympozium_protocol.bus.faults import Away, NobodyThere
+
+        tried = _Tried()
+        try:
+            async with asyncio.timeout(WITHIN):
+                yield tried
+        except (Away, NobodyThere, Ended, TimeoutError) as error:
+            log("bus", cannot=what, run=run, why=str(error) or "no answer in time")
+
+
+@dataclass
+class _Tried:
+    done: bool = False
+
+
+async def _tell(reader: object, key: RunKey, story: Story) -> None:
+    from sympozium_protocol.bus.gather import BadRecord, Gatherer
+    from sympozium_protocol.bus.reader import Reader
+    from sympozium_protocol.bus.subjects import Own, Said, read
+
+    assert isinstance(reader, Reader)
+    gatherer = Gatherer(key)
+    while reader.pending:
+        message: Stored = await reader.next()
+        try:
+            _, at = read(message.subject)
+            if isinstance(at, Said) and at.verb == "answer":
+                story.said(message.data)
+            for found in gatherer.take(message):
+                if isinstance(found.at, Own):
+                    story.file(found.path, found.data)
+        except (BadRecord, ValueError) as fault:
+            log("bus", run=key.run, passed_over=str(fault))
