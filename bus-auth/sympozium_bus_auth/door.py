@@ -13,6 +13,7 @@ from sympozium_bus_auth.callout import Question, admit, judge, read_question, re
 from sympozium_bus_auth.ended import ended_since
 from sympozium_bus_auth.jwts import BadJwt
 from sympozium_bus_auth.nkeys import KeyPair
+from sympozium_bus_auth.turns import Late, Turns
 from sympozium_bus_auth.verifying import Refused, Verifier
 from sympozium_protocol.bus.faults import Away, NobodyThere
 from sympozium_protocol.bus.link import Link, Message, decode_answer
@@ -20,8 +21,8 @@ from sympozium_protocol.bus.subjects import RunKey
 from sympozium_protocol.bus.tokens import RunIdentity
 from sympozium_protocol.process import log
 
-AT_ONCE: Final = 32
-"""Questions in hand: some are answered by asking others. What comes on top waits with the library."""
+MOST: Final = 4096
+"""Questions that wait for their turn; the server turns away who gets no answer."""
 _CONNECTIONS: Final = "$SYS.REQ.SERVER.PING.CONNZ"
 
 
@@ -42,7 +43,7 @@ class Door:
         self._admitted: Counter[str] = Counter()
         """At least as many as each principal has: who leaves is not taken off until it matters."""
         self._counting = asyncio.Lock()
-        self._room = asyncio.Semaphore(AT_ONCE)
+        self._turns = Turns()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def answer(self, message: Message) -> None:
@@ -52,18 +53,18 @@ class Door:
         except BadJwt as fault:
             log("bus-auth", refused=f"a request: {fault}")
             return
-        await self._room.acquire()
-        task = asyncio.create_task(self._answer(message, question))
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._room.release()
+        if len(self._tasks) < MOST:
+            task = asyncio.create_task(self._answer(message, question))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _answer(self, message: Message, question: Question) -> None:
         try:
-            data = await self._judged(question)
+            async with self._turns.turn(question.host):
+                data = await self._judged(question)
+        except Late:
+            log("bus-auth", late=question.host)
+            return
         except Refused as why:
             log("bus-auth", refused=str(why), host=question.host)
             data = refuse(question, self._issuer)

@@ -96,6 +96,13 @@ async def test_a_pod_that_only_says_whose_it_is_is_believed_nothing(bus: Guarded
     await refused(bus, await tenant.token(direct), "neither a run's nor a service's", key(tenant, run))
 
 
+async def test_an_owner_in_another_namespace_is_not_reached_by_a_path(bus: GuardedBus, tenant: Tenant) -> None:
+    run, job, _ = await tenant.begin()
+    name = f"../../{tenant.namespace}/jobs/{job['metadata']['name']}"
+    pod = await tenant.pod("forged", {LABEL_RUN_UID: run["metadata"]["uid"]}, {**owner(job), "name": name})
+    await refused(bus, await tenant.token(pod), "is no name of a Job", key(tenant, run))
+
+
 async def test_a_job_that_somebody_makes_for_a_run_has_nothing_of_it(bus: GuardedBus, tenant: Tenant) -> None:
     run, *_ = await tenant.begin()
     forged = await tenant.job(run, "forged")

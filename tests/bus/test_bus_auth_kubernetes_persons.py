@@ -208,6 +208,13 @@ async def test_what_shows_no_token_and_no_run_names_nobody(text: str) -> None:
         ShownToken.decode(text)
 
 
+@pytest.mark.parametrize("run", ["..", ".", "../x", "a/b", "a?b", "a%2fb", "A", "a" * 254, "-a"])
+async def test_what_is_shown_leads_to_no_other_object(run: str) -> None:
+    for shown in (ShownToken("t", "default", run, "c"), ShownToken("t", run, "a", "c")):
+        with pytest.raises(BadClaims, match="impossible name"):
+            ShownToken.decode(shown.encode())
+
+
 async def test_what_is_shown_comes_back_as_it_was() -> None:
     shown = ShownToken("t", "default", "a.b", "Ada Lovelace <ada@example.com>")
     assert ShownToken.decode(shown.encode()) == shown

@@ -9,6 +9,7 @@ there, and that every owner is the very object that it was.
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -32,6 +33,7 @@ from sympozium_protocol.kube.resources import DEPLOYMENTS, JOBS, PODS, REPLICA_S
 ACCOUNT: Final = "system:serviceaccount:"
 _POD: Final = "authentication.kubernetes.io/pod-name"
 _POD_UID: Final = "authentication.kubernetes.io/pod-uid"
+_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _OVER: Final = frozenset({"Succeeded", "Failed"})
 _Found = TypeVar("_Found", RunIdentity, ServiceIdentity)
 LOOKS: Final = 10
@@ -99,7 +101,12 @@ async def _service(api: KubeApi, namespace: str, pod: KubeObject, owner: KubeObj
 
 
 async def _same(api: KubeApi, resource: Resource, namespace: str, name: str, uid: str) -> KubeObject:
-    """The object that has this UID. Raises Refused, KubeError."""
+    """The object that has this UID. Raises Refused, KubeError.
+
+    Whoever makes a pod names its owners as they like: the server looks at no more than that there is a name.
+    """
+    if not _NAME.fullmatch(name):
+        raise Refused(f"{name[:80]!r} is no name of a {resource.kind}")
     try:
         found = await api.get(resource, name, namespace)
     except NotFound:

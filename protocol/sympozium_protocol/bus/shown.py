@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from dataclasses import asdict, dataclass
 from typing import Final, Self
 
@@ -13,6 +14,9 @@ from sympozium_protocol.bus.tokens import BadClaims
 PREFIX: Final = "k8s."
 """No JWT begins so."""
 LONGEST_NAME: Final = 253
+_NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_RUN: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+"""Names of Kubernetes. They become part of a path that the keeper asks for: none may lead elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,8 @@ class ShownToken:
             raise BadClaims("holds no token, namespace, run and name") from None
         if not all(isinstance(value, str) and value for value in asdict(shown).values()):
             raise BadClaims("has a field that is empty or no text")
-        if max(map(len, (shown.namespace, shown.run, shown.name))) > LONGEST_NAME:
+        if not _NAMESPACE.fullmatch(shown.namespace) or not _RUN.fullmatch(shown.run):
+            raise BadClaims("is about a run of an impossible name")
+        if len(shown.name) > LONGEST_NAME:
             raise BadClaims("has a name that is too long")
         return shown
