@@ -22,14 +22,35 @@ from sympozium_controller.install.settings import Settings
 from sympozium_controller.install.stages import Stage, stages
 from sympozium_controller.objects.units import parse_duration
 from sympozium_protocol.exits import Ended, Reason
+from sympozium_protocol.kube import resources as r
 from sympozium_protocol.kube.api import KubeObject
-from sympozium_protocol.kube.client import Client
+from sympozium_protocol.kube.client import Client, whole
 from sympozium_protocol.kube.errors import Away, Busy, NotFound
 from sympozium_protocol.kube.labels import LABEL_MANAGED_BY
-from sympozium_protocol.kube.resources import JOBS, MUTATING_POLICIES, POLICIES
+from sympozium_protocol.kube.resources import MUTATING_POLICIES, POLICIES, Resource
 
 WIDTH: Final = 20
 """Characters of a stage's name on the terminal."""
+PRUNED: Final = (
+    r.WEBHOOKS,
+    r.MUTATING_WEBHOOKS,
+    r.MUTATING_BINDINGS,
+    r.MUTATING_POLICIES,
+    r.ADMISSION_BINDINGS,
+    r.ADMISSION_POLICIES,
+    r.JOBS,
+    r.DEPLOYMENTS,
+    r.STATEFUL_SETS,
+    r.DISRUPTION_BUDGETS,
+    r.SERVICES,
+    r.NETWORK_POLICIES,
+    r.ROLE_BINDINGS,
+    r.ROLES,
+    r.CLUSTER_ROLE_BINDINGS,
+    r.CLUSTER_ROLES,
+    r.SKILL_PACKS,
+)
+"""Kinds of which an installation has no more than it says. Nothing that holds data is among them."""
 SHARED: Final = frozenset({"Namespace", "CustomResourceDefinition"})
 """Kinds of which somebody else may have made ours before: a name among them can mean nothing else."""
 
@@ -178,12 +199,29 @@ class _Installing:
         return done.what, done.object
 
     async def _prune(self, found: Sequence[Stage]) -> None:
-        """Jobs of former installations: another has another name."""
-        kept = {one["metadata"]["name"] for stage in found for one in stage.documents if one["kind"] == "Job"}
-        selector = f"{LABEL_MANAGED_BY}={MANAGER}"
-        for job in (await self._api.list(JOBS, self._wanted.settings.namespace, labels=selector)).items:
-            if job["metadata"]["name"] not in kept:
-                await self._api.delete(JOBS, job["metadata"]["name"], job["metadata"]["namespace"])
+        """What a former installation had and this one has not: it would go on refusing, or letting."""
+        kept = {_key(one) for stage in found for one in stage.documents}
+        number = 0
+        for resource in PRUNED:
+            for one in await listed(self._api, resource, f"{LABEL_MANAGED_BY}={MANAGER}"):
+                if _key(one) not in kept:
+                    metadata = one["metadata"]
+                    await self._api.delete(resource, metadata["name"], metadata.get("namespace", ""))
+                    number += 1
+        if number:
+            self._say("of former versions", f"{number} deleted")
+
+
+def _key(one: KubeObject) -> tuple[str, str, str]:
+    return one["kind"], one["metadata"].get("namespace", ""), one["metadata"]["name"]
+
+
+async def listed(api: Client, resource: Resource, labels: str = "", namespace: str = "") -> list[KubeObject]:
+    """None where the cluster has no such kind. Raises KubeError."""
+    try:
+        return [one async for one in whole(api, resource, namespace, labels=labels)]
+    except NotFound:
+        return []
 
 
 def _is_ours(one: KubeObject) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sympozium_cli.cluster.connecting import at_once
-from sympozium_cli.cluster.installing import duration
+from sympozium_cli.cluster.installing import duration, listed
 from sympozium_cli.cluster.there import There
 from sympozium_cli.cluster.waiting import LOOK_EVERY, named
 from sympozium_cli.terminal import Terminal, standard_error
@@ -22,7 +22,7 @@ from sympozium_controller.install.pods import MANAGER
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.kube import resources as r
 from sympozium_protocol.kube.api import KubeObject
-from sympozium_protocol.kube.client import Client, whole
+from sympozium_protocol.kube.client import Client
 from sympozium_protocol.kube.errors import Conflict, Invalid, NotFound
 from sympozium_protocol.kube.labels import LABEL_MANAGED_BY, MANAGED_BY, SYSTEM_NAMESPACE
 from sympozium_protocol.kube.resources import Resource
@@ -111,7 +111,9 @@ class _Uninstalling:
 
     async def _confirm(self) -> None:
         """Raises Ended (Usage, Cancelled)."""
-        counted = [f"{len(found)} {resource.kind}s" for resource in OBJECTS if (found := await self._all(resource))]
+        counted = [
+            f"{len(found)} {resource.kind}s" for resource in OBJECTS if (found := await listed(self._api, resource))
+        ]
         where = f"{self._api.login.server}" + (
             f" (context {self._api.login.context})" if self._api.login.context else ""
         )
@@ -126,18 +128,11 @@ class _Uninstalling:
             raise Ended(Reason.Cancelled, "nothing was removed")
         self._terminal.answered()
 
-    async def _all(self, resource: Resource, labels: str = "", namespace: str = "") -> list[KubeObject]:
-        """None where the cluster has no such kind."""
-        try:
-            return [one async for one in whole(self._api, resource, namespace, labels=labels)]
-        except NotFound:
-            return []
-
     async def _each(self, told: str, kinds: Sequence[Resource], labels: str, namespace: str = "") -> None:
         """Delete, and wait until they are gone."""
         number = 0
         for resource in kinds:
-            found = await self._all(resource, labels, namespace)
+            found = await listed(self._api, resource, labels, namespace)
             number += len(found)
             await self._delete(resource, found)
             await self._until_gone(resource, labels, namespace)
@@ -162,19 +157,19 @@ class _Uninstalling:
         """What is left when nobody waits any longer."""
         try:
             async with asyncio.timeout(self._seconds):
-                while await self._all(resource, labels, namespace):
+                while await listed(self._api, resource, labels, namespace):
                     await asyncio.sleep(LOOK_EVERY)
         except TimeoutError:
-            return await self._all(resource, labels, namespace)
+            return await listed(self._api, resource, labels, namespace)
         return []
 
     async def _objects(self, resource: Resource) -> None:
         """The controller tidies up after each; where it does not, its finalizer is taken away."""
-        found = await self._all(resource)
+        found = await listed(self._api, resource)
         if not found:
             return
         await self._delete(resource, found)
-        left = await self._waited(resource) if await self._controller_lives() else await self._all(resource)
+        left = await self._waited(resource) if await self._controller_lives() else await listed(self._api, resource)
         for one in left:
             self._terminal.line(f"{'':<20}nobody tidied up after {named(one)}: it goes without")
             await self._let_go(resource, one)
@@ -191,7 +186,7 @@ class _Uninstalling:
             return
 
     async def _controller_lives(self) -> bool:
-        found = await self._all(r.DEPLOYMENTS, INSTALLED, SYSTEM_NAMESPACE)
+        found = await listed(self._api, r.DEPLOYMENTS, INSTALLED, SYSTEM_NAMESPACE)
         return any(
             one["metadata"]["name"] == "sympozium-controller" and one.get("status", {}).get("availableReplicas")
             for one in found
@@ -201,7 +196,7 @@ class _Uninstalling:
         """What was made for runs and instances and is still there: nobody needs it any more."""
         number = 0
         for resource in LEFT_BEHIND:
-            found = await self._all(resource, MADE)
+            found = await listed(self._api, resource, MADE)
             number += len(found)
             await self._delete(resource, found)
         self._say("left behind", f"{number} deleted")
@@ -209,7 +204,7 @@ class _Uninstalling:
     async def _kept_by_nobody(self) -> None:
         """Custom objects that came meanwhile."""
         for resource in OBJECTS:
-            if found := await self._all(resource):
+            if found := await listed(self._api, resource):
                 raise Ended(Reason.Usage, f"{named(found[0])}: was made while everything was being removed; once more")
 
     async def _namespace(self) -> None:
@@ -225,10 +220,15 @@ class _Uninstalling:
         self._say("namespace", f"{SYSTEM_NAMESPACE} deleted, with what the bus had")
 
     async def _tell_what_is_left(self) -> None:
-        claims = await self._all(r.VOLUME_CLAIMS, MADE)
+        claims = await listed(self._api, r.VOLUME_CLAIMS, MADE)
         for one in claims:
             self._terminal.line(f"left: {named(one)}: what an instance remembers, as its memory.retain says")
         self._terminal.line("removed" if not claims else "removed, but for what is left")
 
     def _say(self, step: str, text: str) -> None:
         self._terminal.line(f"{step:<20}{text}")
+
+
+def _counted(kind: str, number: int) -> str:
+    plural = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
+    return f"{number} {kind if number == 1 else plural}"
