@@ -200,6 +200,7 @@ def test_a_policy_named_as_a_built_in_one_has_its_template() -> None:
     [
         ({"provider": {"name": "nobody"}}, "spec.provider.name"),
         ({"provider": {"name": "openai", "model": "m", "baseURL": "ftp://x"}}, "spec.provider.baseURL"),
+        ({"provider": {"name": "nobody"}, "policy": "away", "skills": ["away"]}, "spec.provider.name"),
         ({**SCRIPTED, "skillConfig": {"other": {"namespaces": ["x"]}}}, "spec.skillConfig.other"),
         ({**SCRIPTED, "skills": [{"skillPackRef": "k8s-ops", "params": {"x": 1}}]}, "spec.skills.0.params.x"),
     ],

@@ -130,19 +130,31 @@ def _run(run: AgentRun, origin: Origin, known: Known) -> Judgement:
 
 
 def _instance(instance: SympoziumInstance, origin: Origin, known: Known) -> Judgement:
-    """For trial with a run of its own: only what it says itself is held against it."""
-    objects = _with(known.objects, instance, origin)
+    """For trial with a run of its own, under no policy of others: only what it says itself is held against it."""
+    whole = instance.spec.model_copy(update={"policy": ""})
+    bare = whole.model_copy(update={"skills": (), "skill_config": {}, "mcp_servers": ()})
+    for spec in (whole, bare):  # what is not there yet hides what is wrong besides
+        missing = _try_instance(instance.model_copy(update={"spec": spec}), origin, known)
+        if not missing:
+            break
+    return Judgement(wanted=_bounded(tuple(rights.of_instance(instance, packs_of(instance, known))), origin))
+
+
+def _try_instance(instance: SympoziumInstance, origin: Origin, known: Known) -> bool:
+    """Is something missing that it names? Raises Refused for its own faults."""
     trial = AgentRun(
         metadata=Metadata(name=TRIAL, namespace=instance.namespace),
         spec=RunObjectSpec(instance_ref=instance.name, input=TRIAL),
     )
+    objects = _with(_with(known.objects, instance, origin), trial, Origin(TRIAL))
     try:
-        resolve(_with(objects, trial, Origin(TRIAL)), known.packs, IN_CLUSTER, run_id=TRIAL, now=LONG_AGO)
+        resolve(objects, known.packs, IN_CLUSTER, run_id=TRIAL, now=LONG_AGO)
     except Refused as refused:
-        own = refused.reason not in NOT_THERE or refused.field.startswith(_OWN_REFERENCES)
-        if refused.origin == origin and own:
+        missing = refused.reason in NOT_THERE
+        if refused.origin == origin and (not missing or refused.field.startswith(_OWN_REFERENCES)):
             raise
-    return Judgement(wanted=_bounded(tuple(rights.of_instance(instance, packs_of(instance, known))), origin))
+        return missing
+    return False
 
 
 def packs_of(instance: SympoziumInstance, known: Known) -> tuple[SkillPack, ...]:

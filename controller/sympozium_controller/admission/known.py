@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from sympozium_controller.admission.effective import demands_sandbox
-from sympozium_controller.admission.judging import Known, origin_of, skill_names
+from sympozium_controller.admission.judging import Known, origin_of
 from sympozium_controller.admission.secrets import stand_in
 from sympozium_controller.documents import Objects, read_object
 from sympozium_controller.errors import Refused
@@ -21,6 +21,7 @@ from sympozium_controller.objects import (
     SympoziumPolicy,
 )
 from sympozium_controller.policies import FLOOR_LABEL
+from sympozium_controller.skills import SHELL
 from sympozium_protocol.kube.api import KubeApi, KubeObject
 from sympozium_protocol.kube.errors import Forbidden, NotFound
 from sympozium_protocol.kube.resources import INSTANCES, MCP_SERVERS, POLICIES, RUNTIME_CLASSES, SKILL_PACKS, Resource
@@ -94,10 +95,10 @@ class _Finding:
             self.objects.add(found, origin_of(value))
         return found
 
-    async def policies(self, names: Iterable[str]) -> None:
-        """Those that are named, and the namespace's floors."""
+    async def policies(self, names: Iterable[str], found: Iterable[KubeObject]) -> None:
+        """Of those of the namespace the ones that are named, and its floors."""
         wanted = set(names)
-        for value in await self.lookup.all(POLICIES, self.namespace):
+        for value in found:
             metadata = value["metadata"]
             floor = (metadata.get("labels") or {}).get(FLOOR_LABEL) == "true"
             if floor or metadata["name"] in wanted:
@@ -113,9 +114,15 @@ class _Finding:
         self.sandboxes = frozenset(one["metadata"]["name"] for one in found)
 
     async def skills(self, instance: SympoziumInstance) -> None:
+        """Those that it names, and ``shell`` when none of them brings a sidecar."""
+        named = [ref.skill_pack_ref for ref in instance.spec.skills]
         async with asyncio.TaskGroup() as group:
-            for name in skill_names(instance):
+            for name in dict.fromkeys(named):
                 group.create_task(self._skill(name))
+        found = (*self.packs.values(), *self.objects.all(SkillPack))
+        none_wanted = not named and "skills" in instance.spec.model_fields_set
+        if SHELL not in named and not none_wanted and not any(pack.spec.sidecar for pack in found):
+            await self._skill(SHELL)
 
     async def _skill(self, name: str) -> None:
         own = await self.lookup.get(SKILL_PACKS, name, self.namespace)
@@ -145,25 +152,29 @@ async def known_of(one: Object, lookup: Lookup, *, system: str) -> Known:
     if isinstance(one, AgentRun):
         await _of_run(one, finding)
     elif isinstance(one, SympoziumInstance):
-        await _of_instance(one, finding)
+        await _led_to(one, finding, (), ())  # its policies are held against its runs
     elif isinstance(one, SkillPack):
         return await _of_pack(one, finding)
     return finding.known()
 
 
 async def _of_run(run: AgentRun, finding: _Finding) -> None:
-    instance = finding.add(await finding.lookup.get(INSTANCES, run.spec.instance_ref, run.namespace))
+    lookup = finding.lookup
+    async with asyncio.TaskGroup() as group:
+        instances = group.create_task(lookup.get(INSTANCES, run.spec.instance_ref, run.namespace))
+        policies = group.create_task(lookup.all(POLICIES, run.namespace))
+    instance = finding.add(instances.result())
     if not isinstance(instance, SympoziumInstance):
         return  # nothing to judge yet, or its fault
-    async with asyncio.TaskGroup() as group:
-        group.create_task(finding.policies(filter(None, (instance.spec.policy or "default", run.spec.policy))))
-        group.create_task(finding.skills(instance))
-        group.create_task(finding.servers(instance))
+    names = filter(None, (instance.spec.policy or "default", run.spec.policy))
+    await _led_to(instance, finding, names, policies.result())
 
 
-async def _of_instance(instance: SympoziumInstance, finding: _Finding) -> None:
+async def _led_to(
+    instance: SympoziumInstance, finding: _Finding, policies: Iterable[str], found: Iterable[KubeObject]
+) -> None:
     async with asyncio.TaskGroup() as group:
-        group.create_task(finding.policies([instance.spec.policy or "default"]))
+        group.create_task(finding.policies(policies, found))
         group.create_task(finding.skills(instance))
         group.create_task(finding.servers(instance))
 
