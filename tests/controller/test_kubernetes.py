@@ -103,19 +103,19 @@ def sources(made: Manifests) -> dict[tuple[str, str], list[tuple[str, bool]]]:
 def test_every_source_is_writable_in_one_container_but_the_workspace(made: Manifests) -> None:
     writers = {source: [name for name, writes in users if writes] for source, users in sources(made).items()}
     assert [source for source, names in writers.items() if len(names) > 1] == [("workspace", "")]
-    assert writers["ipc-agent", "ipc.agent"] == ["agent"]
-    assert writers["ipc-bridge", "ipc.bridge.verdicts.shell"] == ["bridge"]
-    assert writers["ipc-shell", "ipc.shell"] == ["shell"]
-    assert writers["ipc-agent", "ipc.agent.calls"] == []
+    assert writers[label("ipc.agent"), ""] == ["agent"]
+    assert writers[label("ipc.bridge.verdicts.shell"), ""] == ["bridge"]
+    assert writers[label("ipc.shell"), ""] == ["shell"]
+    assert writers[label("ipc.agent.calls"), ""] == []
 
 
-def test_a_mount_of_ipc_is_a_first_level_directory_of_a_volume_whose_root_nobody_has(made: Manifests) -> None:
-    """A link in the place of one would be followed when a container starts again."""
+def test_a_volume_of_ipc_is_mounted_whole_but_for_the_points_that_the_bridge_has_aside(made: Manifests) -> None:
+    """A link in the place of a directory would be followed when a container starts again."""
     for (volume, path), users in sources(made).items():
-        if volume.startswith("ipc-"):
-            assert path
-            if "/" in path:  # a point: the bridge has it aside, where nothing reads it, and may not write
-                assert users == [("bridge", False)]
+        if volume.startswith("ipc-") and path:
+            assert users == [("bridge", False)]
+    aside = [one for path, one in mounted(containers(made)["bridge"]).items() if path.startswith("/layout/")]
+    assert {one["name"] for one in aside if "subPath" not in one} == set()
 
 
 def test_each_mount_is_that_of_the_pod(made: Manifests, pod: Pod) -> None:
@@ -130,15 +130,15 @@ def test_each_mount_is_that_of_the_pod(made: Manifests, pod: Pod) -> None:
 
 
 def test_every_directory_of_the_run_is_made_before_the_first_program_looks_for_it(made: Manifests, pod: Pod) -> None:
-    bridge = containers(made)["bridge"]
-    given = {one.get("subPath") for one in bridge["volumeMounts"]}
-    writable = [one["mountPath"] for one in bridge["volumeMounts"] if not one.get("readOnly")]
-    names = tuple(one.name for one in pod.participants)
-    for place in layout.places(names):
-        path = "/" + "/".join(("ipc", *place))
-        covered = any(PurePosixPath(path).is_relative_to(one) for one in writable)
-        ends = [one for one in given if one and one.replace("/", ".") == layout.volume(place)]
-        assert covered or ends or place == layout.RUN, place
+    bridge = mounted(containers(made)["bridge"]).values()
+    given = {(one["name"], one.get("subPath", "")) for one in bridge}
+    whole = {one.path: label(one.volume) for one in pod.bridge.mounts if not one.writable}
+    for place in layout.places(tuple(one.name for one in pod.participants)):
+        path = PurePosixPath("/ipc", *place)
+        around = [one for one in pod.bridge.mounts if path.is_relative_to(one.path)]
+        innermost = max(around, key=lambda one: len(one.path))
+        if not innermost.writable and str(path) != innermost.path:
+            assert (whole[innermost.path], str(path.relative_to(innermost.path))) in given, place
 
 
 def test_a_mount_comes_after_the_one_that_it_is_in(made: Manifests) -> None:
@@ -354,13 +354,13 @@ def quantity(text: str) -> int:
     return int(text.removesuffix("Mi")) << 20 if text.endswith("Mi") else int(text)
 
 
-def test_storage_limits_leave_room_for_every_volume_that_can_be_filled(made: Manifests) -> None:
-    """Beyond their sum the kubelet evicts the pod, volumes included."""
+def test_storage_limits_leave_room_for_all_that_may_be_written(made: Manifests, pod: Pod) -> None:
+    """Beyond their sum the kubelet evicts the pod, volumes included. A writer keeps to ``disk`` in all of /ipc."""
     limits = sum(quantity(one["resources"]["limits"]["ephemeral-storage"]) for one in containers(made).values())
-    volumes = [one for one in spec_of(made)["volumes"] if "emptyDir" in one]
-    writable = {volume for (volume, _), users in sources(made).items() if any(writes for _, writes in users)}
-    filled = sum(quantity(one["emptyDir"]["sizeLimit"]) for one in volumes if one["name"] in writable)
-    assert filled <= limits
+    volumes = {one["name"]: one["emptyDir"] for one in spec_of(made)["volumes"] if "emptyDir" in one}
+    others = sum(quantity(one["sizeLimit"]) for name, one in volumes.items() if not name.startswith("ipc-"))
+    assert others + pod.disk * len(containers(made)) <= limits
+    assert {quantity(one["sizeLimit"]) for name, one in volumes.items() if name.startswith("ipc-")} == {pod.disk}
 
 
 def test_values_are_taken_as_they_are(pod: Pod) -> None:

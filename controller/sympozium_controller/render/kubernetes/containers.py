@@ -104,6 +104,6 @@ def _amounts(cpu: float, memory: int, disk: int) -> dict[str, str]:
 
 def _disk(program: Program, pod: Pod) -> int:
     """The kubelet holds what all volumes of a pod take against the sum of its containers' limits: each brings along
-    what it writes."""
+    what it may write, which below /ipc is ``disk`` in all its volumes together."""
     own = LOG_SIZE + tmp_size(program, pod) + pod.disk
     return own + workspace_size(pod) if program is pod.agent else own

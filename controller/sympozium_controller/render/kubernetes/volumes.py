@@ -1,12 +1,12 @@
 """Volumes of a pod, and what of them is mounted where. Pure.
 
-Every volume of /ipc is a directory of the first level in an emptyDir of its own, one emptyDir per writer, and is
-mounted by subPath. Containers are given such directories and never an emptyDir's root, so nobody can put a link in the
-place of one of them; the kubelet makes them, for everybody to write, before the first container that mounts one.
+Every volume of /ipc is an emptyDir of its own, mounted whole: nobody can put a link in the place of one.
 
 Where one volume is mounted into another (``agent/calls/ops`` into ``agent/calls``) the runtime needs a directory as
-the point for it, and cannot make one in a volume that is read-only. The kubelet can: the bridge, which starts before
-all others, is also given every such point, as a subPath of its own, aside and read-only.
+the point for it, and cannot make one in a volume that is read-only; and programs look for the directories that others
+write in. The kubelet makes a directory that is mounted by subPath: the bridge, which starts before all others, is also
+given every such directory, aside and read-only. Each costs the kubelet a mount, so nothing else is a subPath but what
+must be: RunSpec and packs (seeds.py).
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _placed(mount: Mount, program: Program, pod: Pod) -> Placed:
     if first == "packs":
         return Placed(seeds.VOLUME, "/".join(("packs", *rest)))
     if first == "ipc":
-        return Placed(label(f"ipc-{rest[0]}"), mount.volume, pod.disk)
+        return Placed(label(mount.volume), size=pod.disk)
     if first == "workspace":
         return Placed("workspace", size=workspace_size(pod))
     return Placed(label(mount.volume), claim=mount.volume)
@@ -99,7 +99,7 @@ def _placed(mount: Mount, program: Program, pod: Pod) -> Placed:
 def _points(pod: Pod) -> tuple[Placed, ...]:
     """Every directory of the run that is no volume of its own, and every point that a volume is mounted at."""
     found = (_inside(place, pod) for place in _places(pod))
-    return tuple(sorted({one for one in found if one is not None}, key=lambda one: one.path))
+    return tuple(sorted({one for one in found if one is not None}, key=lambda one: (one.volume, one.path)))
 
 
 def _places(pod: Pod) -> Iterator[layout.Place]:
@@ -118,4 +118,4 @@ def _inside(place: layout.Place, pod: Pod) -> Placed | None:
     if outer is None or outer.writable:
         return None
     placed = _placed(outer, pod.bridge, pod)
-    return Placed(placed.volume, f"{placed.path}{path.removeprefix(outer.path)}", placed.size)
+    return Placed(placed.volume, path.removeprefix(f"{outer.path}/"), placed.size)
