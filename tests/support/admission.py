@@ -26,7 +26,7 @@ from tests.support.ports import lasting_port
 
 LABEL = "admission"
 ACCOUNT = "controller"
-WITHIN = 60.0
+WITHIN = 120.0
 HEAD = {"apiVersion": "sympozium.ai/v1alpha1"}
 
 
