@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -36,9 +37,9 @@ _POD_UID: Final = "authentication.kubernetes.io/pod-uid"
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _OVER: Final = frozenset({"Succeeded", "Failed"})
 _Found = TypeVar("_Found", RunIdentity, ServiceIdentity)
-LOOKS: Final = 10
+LOOK_FOR: Final = 0.8
+"""Seconds in which a run's status may come to name its Job: it does a moment after the Job is made."""
 LOOK_EVERY: Final = 0.1
-"""Seconds between looks at a run whose status does not name its Job yet: it does a moment after the Job is made."""
 
 
 async def identity_of_pod(api: KubeApi, holder: Holder, now: float) -> RunIdentity | ServiceIdentity:
@@ -75,13 +76,12 @@ async def _run(api: KubeApi, namespace: str, pod: KubeObject, owner: KubeObject)
         raise Refused(f"the Job {namespace}/{owner['name']} is not a run's")
     _check_labels(LABEL_RUN_UID, of["uid"], pod, job)
     run = await _same(api, RUNS, namespace, of["name"], of["uid"])
-    for _ in range(LOOKS):
-        if run.get("status", {}).get("jobUID") == owner["uid"]:
-            break
+    ends = time.monotonic() + LOOK_FOR
+    while run.get("status", {}).get("jobUID") != owner["uid"]:
+        if time.monotonic() > ends:
+            raise Refused(f"the AgentRun {namespace}/{of['name']} names another Job as its own, or none yet")
         await asyncio.sleep(LOOK_EVERY)
         run = await _same(api, RUNS, namespace, of["name"], of["uid"])
-    else:
-        raise Refused(f"the AgentRun {namespace}/{of['name']} names another Job as its own, or none yet")
     return _checked(RunIdentity, namespace=namespace, run=run["status"].get("run", ""))
 
 
