@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from sympozium_controller.install import probe
+from sympozium_controller.install.settings import Settings
 from sympozium_controller.names import deployment_name, memory_service
+from sympozium_controller.render.images import Images
 from tests.support.cluster_definitions import define_kinds
 from tests.support.cluster_node import NodeCluster, image
 from tests.support.engine import TAG
@@ -167,3 +170,17 @@ def test_nothing_comes_in_to_a_pod_of_ours(place: Place, controller: Operator) -
         for name, address in addresses.items()
     )
     assert tries(place, "knocks", "", f"exec 2>/dev/null; {script}; true") == "open"
+
+
+def test_the_probe_finds_out_that_policies_hold(place: Place) -> None:
+    assert isinstance(place.cluster, NodeCluster)
+    place.cluster.load("bus-auth")
+    policy, *pods = probe.documents(Settings(Images("sympozium", TAG), namespace=place.namespace))
+    place.cluster.apply([policy, *pods])
+
+    def answers() -> list[str] | None:
+        found = [probe.told(place.get("pod", name)) for name in probe.PODS]
+        return [one for one in found if one is not None] if None not in found else None
+
+    opened, closed = until("both pods have told", answers, SLOW)
+    assert probe.verdict(opened, closed)[0] == "enforced"
