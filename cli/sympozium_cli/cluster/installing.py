@@ -12,6 +12,7 @@ from typing import Final
 
 from sympozium_cli.cluster.applying import Asked, Document, apply_one, found as there_now
 from sympozium_cli.cluster.connecting import at_once
+from sympozium_cli.cluster.probing import probed
 from sympozium_cli.cluster.tables import as_yaml
 from sympozium_cli.cluster.there import There
 from sympozium_cli.cluster.waiting import LOOK_EVERY, Waiting, named
@@ -135,6 +136,9 @@ class _Installing:
         await self._prune(found)
         if self._wanted.wait:
             await self._answering()
+        if self._wanted.wait and self._wanted.probe:
+            said, sentence = await probed(self._api, self._wanted.settings)
+            self._say("network", visible(sentence) if said == "enforced" else f"! {visible(sentence)}")
         self._terminal.line("installed" if self._wanted.wait else "applied; nobody waits until it works")
 
     async def _stage(self, stage: Stage) -> None:
@@ -155,16 +159,17 @@ class _Installing:
 
     async def _answering(self) -> None:
         """Until admission answers: a policy that nobody keeps is judged. Raises Ended (EngineLost)."""
-        said = ""
+        why, told = "", False
         try:
             async with asyncio.timeout(self._seconds):
                 while why := await self._unanswered():
-                    if why != said:
-                        said = why
-                        self._say("", f"waiting: {visible(why)}")
+                    if not told:  # each pod that is asked in turn has words of its own
+                        self._say("", f"waiting: admission does not answer yet: {visible(why)}")
+                        told = True
                     await asyncio.sleep(LOOK_EVERY)
         except TimeoutError:
-            raise Ended(Reason.EngineLost, f"{said}; after {self._seconds:.0f} s nobody waits any longer") from None
+            what = f"admission does not answer: {why}; after {self._seconds:.0f} s nobody waits any longer"
+            raise Ended(Reason.EngineLost, what) from None
 
     async def _unanswered(self) -> str:
         """Why; empty: it answers."""

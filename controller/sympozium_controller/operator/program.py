@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
+from sympozium_controller.operator.admitting import Admitting
 from sympozium_controller.operator.busaddress import with_address
 from sympozium_controller.operator.cache import Key
 from sympozium_controller.operator.deploying import Deploying
@@ -57,6 +58,8 @@ async def _serve(settings: Settings, api: KubeApi, metrics: Metrics) -> None:
     memories = Memories(api, held.runs, kept, deploying, place, settings.keeping)
     instances = Instances(api, held, kept, reading, networks, gateways, memories, events)
     lease = Lease(api, settings.system, settings.lease, settings.holder, settings.terms)
+    leading = asyncio.Event()
+    admitting = Admitting(api, leading.is_set)
     _count(metrics, held, (runs.queue, instances.queue, networks.queue))
 
     async def work() -> None:
@@ -66,6 +69,7 @@ async def _serve(settings: Settings, api: KubeApi, metrics: Metrics) -> None:
         gc.freeze()
         log("acts", runs=len(held.runs), seconds=round(time.monotonic() - began, 3))
         metrics.leads.set(1)
+        leading.set()
         async with asyncio.TaskGroup() as group:
             group.create_task(events.run())
             group.create_task(sweeping(api, held, settings.namespaces))
@@ -73,8 +77,12 @@ async def _serve(settings: Settings, api: KubeApi, metrics: Metrics) -> None:
             group.create_task(instances.queue.run(instances.reconcile, SERVING))
             group.create_task(networks.queue.run(networks.reconcile, 1))
 
-    async with serving(*settings.health, held.waiting_for, metrics.text) as port, asyncio.TaskGroup() as group:
+    def waiting_for() -> str:
+        return held.waiting_for() or admitting.waiting_for()
+
+    async with serving(*settings.health, waiting_for, metrics.text) as port, asyncio.TaskGroup() as group:
         log("listens", port=port)
+        group.create_task(admitting.run())
         group.create_task(held.run())
         group.create_task(kept.run())
         group.create_task(lease.lead(work))
