@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from sympozium_protocol.bus import subjects
+from sympozium_protocol.bus.documents import Status
 from sympozium_protocol.bus.link import connected
 from sympozium_protocol.bus.settings import BusSettings
 from sympozium_protocol.files import digest
@@ -160,6 +161,26 @@ def test_an_answer_over_the_bus_begins_the_next_attempt(
 
     asyncio.run(answer())
     place.pod("asked", attempt=2)
+
+
+def test_a_run_whose_gate_waits_for_a_person_is_waiting_and_then_runs_on(
+    place: Place, controller: Operator, shared_nats: NatsServer
+) -> None:
+    place.run("gated")
+    place.begins(place.pod("gated"))
+    place.becomes("gated", "Running")
+
+    async def say(phase: Literal["Waiting", "Running"], *waiting: str) -> None:
+        gate = bridge(shared_nats, place, "gated")
+        told = Status(run=gate.run.run, phase=phase, waiting=waiting)
+        async with connected(BusSettings(shared_nats.url), principal="test") as link:
+            await link.publish(subjects.status(gate.run), told.encode())
+
+    asyncio.run(say("Waiting", "ops/3-1"))
+    status = place.becomes("gated", "Waiting", "ApprovalRequired")
+    assert (status["waitingFor"], status["message"]) == ("Answer", "it waits for an answer to ops/3-1")
+    asyncio.run(say("Running"))
+    assert place.becomes("gated", "Running")["waitingFor"] == ""
 
 
 def test_a_bus_that_is_away_does_not_keep_a_run_from_ending(place: Place, tmp_path: Path, cluster: Cluster) -> None:

@@ -21,6 +21,7 @@ from sympozium_protocol.messages.termination import Termination
 IN_LINE: Final = "InLine"
 TURN: Final = "Turn"
 ANSWER: Final = "Answer"
+APPROVAL: Final = "ApprovalRequired"
 CANCELLING: Final = "Cancelling"
 
 Status = dict[str, Any]
@@ -80,10 +81,10 @@ def under_way(view: View, trouble: Trouble | None, now: float) -> Status:
     running = agent_state(view.pod, "running")
     same = view.job is not None and view.status.get("attempt") == attempt_of(view.job)
     resolved = {"Resolved": ("True", "Frozen", "")}
-    if running is None and same and view.status.get("phase") == "Running":
+    if running is None and same and (view.status.get("phase") == "Running" or _asked(view)):
         return _of_job(view)  # the pod may be out of sight for a while
     if running is not None:
-        told = _phase(view, "Running", "", "") | {"podName": _pod_name(view)}
+        told = _running(view) | {"podName": _pod_name(view)}
         started = {"startTime": view.status.get("startTime") or running.get("startedAt") or utc(now)}
         return _of_job(view) | told | started | _conditions(view, now, **resolved, Started=("True", "Running", ""))
     if trouble is None:
@@ -94,6 +95,20 @@ def under_way(view: View, trouble: Trouble | None, now: float) -> Status:
     named = {"podName": _pod_name(view)} if view.pod else {}
     begun = {**resolved, "Started": ("False", trouble.reason.name, message)}
     return _of_job(view) | told | named | _conditions(view, now, **begun)
+
+
+def _running(view: View) -> Status:
+    """With somebody to be asked: Waiting for as long as its gate says so, and until it says otherwise."""
+    if view.asks:
+        why = f"it waits for an answer to {', '.join(view.asks)}"
+        return _waiting(view, APPROVAL, why, ANSWER)
+    if view.asks is None and _asked(view):
+        return {}
+    return _phase(view, "Running", "", "")
+
+
+def _asked(view: View) -> bool:
+    return view.status.get("phase") == "Waiting" and view.status.get("reason") == APPROVAL
 
 
 def _first_words(view: View, trouble: Trouble) -> str:

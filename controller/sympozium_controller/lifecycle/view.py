@@ -22,12 +22,11 @@ DIGEST: Final = "sympozium.ai/run-digest"
 @dataclass(frozen=True, slots=True)
 class View:
     """``pod`` is the one that was last seen, when it is gone. ``refused``: why the cluster makes no pod of the Job;
-    ``unmounted``: what of its volumes a node cannot prepare.
-
-    ``ahead``: runs of the instance that go before this one; None while it has its turn. ``job_gone``: the server was
-    asked, and has no Job of this run. ``rights``: there is something that gives the run rights. ``bus``: runs can be read
-    and spoken to. ``output``: the whole answer as the stream has it, empty where it cannot be had, None: not looked for.
-    ``answered``: the suspended attempt whose question was answered.
+    ``unmounted``: what of its volumes a node cannot prepare. ``ahead``: runs of the instance that go before this one;
+    None while it has its turn. ``rights``: there is something that gives the run rights. ``job_gone``: the server was
+    asked, and has no Job of this run. ``bus``: runs can be read and spoken to. ``output``: the whole answer as the
+    stream has it, empty where it cannot be had, None: not looked for. ``answered``: the suspended attempt whose
+    question was answered. ``asks``: the calls that its gate waits for a person with; None: nothing was heard of it.
     """
 
     run: KubeObject
@@ -41,6 +40,7 @@ class View:
     bus: bool = False
     output: str | None = None
     answered: int = 0
+    asks: tuple[str, ...] | None = None
 
     @property
     def uid(self) -> str:

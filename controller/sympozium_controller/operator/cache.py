@@ -50,13 +50,16 @@ class Cache:
         fields: str = "",
         trim: Trim = dict,
         indexes: Mapping[str, Index] | None = None,
+        bookmarks: bool = True,
     ) -> None:
+        """``bookmarks``: does the server say now and then that it is there? Not of Events, which it does not cache."""
         self.resource = resource
         self._api = api
         self._places = tuple(dict.fromkeys(namespaces)) or ("",)
         self._labels = labels
         self._fields = fields
         self._trim = trim
+        self._bookmarks = bookmarks
         self._indexes = dict(indexes or {})
         self._found: dict[Key, KubeObject] = {}
         self._by: dict[tuple[str, str], dict[Key, None]] = {}
@@ -124,7 +127,8 @@ class Cache:
                 version = ""
             except KubeError as error:  # whatever it is: rights and kinds may come later than we do
                 version = version if isinstance(error, Away | Busy) else ""
-                log("cannot watch", kind=self.resource.kind, namespace=place, why=error.message, again=pause)
+                if self._bookmarks or not isinstance(error, Away):  # else it is a silence, most likely
+                    log("cannot watch", kind=self.resource.kind, namespace=place, why=error.message, again=pause)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, AGAIN_MOST)
 

@@ -72,9 +72,16 @@ class Holdings:
             fields="involvedObject.kind=Job,reason=FailedCreate",
             trim=trim.event,
             indexes=about,
+            bookmarks=False,
         )
         self.unmounted = Cache(
-            api, EVENTS, namespaces, fields="involvedObject.kind=Pod,reason=FailedMount", trim=trim.event, indexes=about
+            api,
+            EVENTS,
+            namespaces,
+            fields="involvedObject.kind=Pod,reason=FailedMount",
+            trim=trim.event,
+            indexes=about,
+            bookmarks=False,
         )
 
     def caches(self) -> tuple[Cache, ...]:

@@ -29,6 +29,7 @@ from sympozium_controller.operator.settings import Settings
 from sympozium_controller.operator.starting import Starting
 from sympozium_controller.operator.stream import Stream
 from sympozium_controller.operator.sweeping import sweeping
+from sympozium_controller.operator.warming import warm
 from sympozium_protocol.kube.api import KubeApi
 from sympozium_protocol.kube.client import Client
 from sympozium_protocol.kube.login import login
@@ -64,6 +65,7 @@ async def _serve(settings: Settings, api: KubeApi, metrics: Metrics) -> None:
 
     async def work() -> None:
         began = time.monotonic()
+        warm(place)
         await held.synced()
         await kept.synced()
         gc.freeze()
@@ -73,6 +75,8 @@ async def _serve(settings: Settings, api: KubeApi, metrics: Metrics) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(events.run())
             group.create_task(sweeping(api, held, settings.namespaces))
+            if stream:
+                group.create_task(stream.listen(settings.namespaces, runs.hear))
             group.create_task(runs.queue.run(runs.reconcile, settings.workers))
             group.create_task(instances.queue.run(instances.reconcile, SERVING))
             group.create_task(networks.queue.run(networks.reconcile, 1))

@@ -1,17 +1,19 @@
-"""Runs on the bus, as the controller needs them: a long answer read whole, Cancel said, an Answer looked for.
+"""Runs on the bus, as the controller needs them: a long answer read whole, Cancel said, an Answer looked for, and how
+gates say that they stand.
 
-A connection is made for each and closed again: few runs need any of it. What the bus cannot do now is said to the
-caller as "no", and the run goes on without it.
+A connection is made for each of the first three and closed again: few runs need any of it. What the bus cannot do now
+is said to the caller as "no", and the run goes on without it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from sympozium_controller.names import CONTROLLER_ACCOUNT
 from sympozium_protocol.clock import utc
@@ -23,7 +25,7 @@ from sympozium_protocol.messages.result import RunResult
 from sympozium_protocol.process import log
 
 if TYPE_CHECKING:
-    from sympozium_protocol.bus.link import Link
+    from sympozium_protocol.bus.link import Link, Message as Msg
     from sympozium_protocol.bus.reader import Stored
     from sympozium_protocol.bus.settings import BusSettings
     from sympozium_protocol.bus.subjects import RunKey
@@ -31,6 +33,11 @@ if TYPE_CHECKING:
 WITHIN: Final = 10.0
 """Seconds for one of these: the end of a run waits for no more."""
 AT_ONCE: Final = 4
+AGAIN: Final = 2.0
+"""Seconds until a bus that is away is tried again."""
+
+Heard: TypeAlias = Callable[[str, str, tuple[str, ...]], None]
+"""Told the namespace and id of a run, and the calls for which its gate waits for a person."""
 _OF_A_CALL: Final = re.compile(r"bridge/(questions|verdicts)/([^/]+/[^/]+)\.json")
 
 
@@ -107,6 +114,23 @@ class Stream:
             tried.done = "error" not in decode_answer(answer)
         return tried.done
 
+    async def listen(self, namespaces: Sequence[str], tell: Heard) -> None:
+        """``tell`` what gates say of themselves, until cancelled; what is said while the bus is away is not heard.
+
+        ``namespaces``: whose; empty for all.
+        """
+        from sympozium_protocol.bus.faults import Away
+
+        while True:
+            try:
+                async with self._link() as link:
+                    for namespace in namespaces or ("*",):
+                        await link.subscribe(f"sympozium.live.{namespace}.*.status", partial(_hear, tell))
+                    await _until_lost(link)
+            except (Away, Ended) as error:
+                log("bus", cannot="hear of runs", why=str(error), again=AGAIN)
+            await asyncio.sleep(AGAIN)
+
     async def _read(self, namespace: str, run: str, story: Story) -> Story | None:
         from sympozium_protocol.bus.reader import open_reader
         from sympozium_protocol.bus.subjects import RunKey
@@ -125,7 +149,7 @@ class Stream:
         from sympozium_protocol.bus.link import connected
 
         principal = subjects.controller_principal(CONTROLLER_ACCOUNT)
-        async with self._places, connected(self._settings, principal=principal) as link:
+        async with connected(self._settings, principal=principal) as link:
             yield link
 
     @asynccontextmanager
@@ -134,10 +158,28 @@ class Stream:
 
         tried = _Tried()
         try:
-            async with asyncio.timeout(WITHIN):
+            async with self._places, asyncio.timeout(WITHIN):
                 yield tried
         except (Away, NobodyThere, Ended, TimeoutError) as error:
             log("bus", cannot=what, run=run, why=str(error) or "no answer in time")
+
+
+async def _until_lost(link: Link) -> None:
+    lost = asyncio.Event()
+    link.tell_when_lost(lost.set)
+    await lost.wait()
+
+
+async def _hear(tell: Heard, message: Msg) -> None:
+    from sympozium_protocol.bus.documents import Status
+
+    try:
+        found = Status.decode(bytes(message.data))
+    except InvalidDocument:
+        return
+    match message.subject.split("."):
+        case [_, _, namespace, run, "status"] if run == found.run:
+            tell(namespace, run, found.waiting if found.phase == "Waiting" else ())
 
 
 @dataclass

@@ -1,0 +1,116 @@
+"""What a decision looks at, found in the caches, and what the controller remembers of runs besides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sympozium_controller.lifecycle import line
+from sympozium_controller.lifecycle.view import View, attempt_of, instance_of, is_final, is_of
+from sympozium_controller.names import run_id
+from sympozium_controller.operator.cache import Cache, Key
+from sympozium_controller.operator.holdings import BY_INSTANCE, BY_OBJECT, BY_RUN, Holdings
+from sympozium_protocol.kube.api import KubeObject
+
+
+@dataclass
+class Memory:
+    """Of runs that have not ended, by UID; nothing that a restart must not forget.
+
+    ``seen``: since when it is known, by the monotonic clock. ``pod``: as it was last seen, when it is gone. ``gone``:
+    the server has no Job of it. ``outputs``, ``answered``, ``asks``: what was read and heard on the bus.
+    """
+
+    seen: dict[str, float] = field(default_factory=dict)
+    pod: dict[str, KubeObject] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+    outputs: dict[str, str] = field(default_factory=dict)
+    answered: dict[str, int] = field(default_factory=dict)
+    asks: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    accounts: dict[str, KubeObject] = field(default_factory=dict)
+    """Those that are gone, with the namespaces where they had rights: until what gave them is taken back."""
+
+    def forget(self, uid: str) -> None:
+        for kept in (self.seen, self.pod, self.outputs, self.answered, self.asks):
+            kept.pop(uid, None)
+        self.gone.discard(uid)
+
+
+class Views:
+    """``bus``: can runs be read and spoken to?"""
+
+    def __init__(self, held: Holdings, memory: Memory, *, bus: bool) -> None:
+        self._held = held
+        self._memory = memory
+        self._bus = bus
+
+    def of(self, key: Key) -> View | None:
+        run = self._held.runs.get(*key)
+        if run is None:
+            return None
+        uid = run["metadata"]["uid"]
+        jobs = [one for one in self._held.jobs.by(BY_RUN, uid) if is_of(one, uid)]
+        job = max(jobs, key=attempt_of, default=None)
+        pod = self._pod_of(job, uid)
+        return View(
+            run=run,
+            job=job,
+            pod=pod,
+            refused=_last_words(self._held.refusals, job),
+            unmounted=_last_words(self._held.unmounted, pod),
+            ahead=None if is_final(run) else self._ahead(run),
+            rights=bool(self._held.accounts.by(BY_RUN, uid)) or uid in self._memory.accounts,
+            job_gone=uid in self._memory.gone,
+            bus=self._bus,
+            output=self._memory.outputs.get(uid),
+            answered=self._memory.answered.get(uid, 0),
+            asks=self._memory.asks.get(uid),
+        )
+
+    def _pod_of(self, job: KubeObject | None, uid: str) -> KubeObject | None:
+        if job is None:
+            return None
+        found = [*self._held.pods.by(BY_RUN, uid), *filter(None, (self._memory.pod.get(uid),))]
+        return next((one for one in found if owner_of(one) == job["metadata"]["name"]), None)
+
+    def siblings(self, run: KubeObject) -> list[KubeObject]:
+        return self._held.runs.by(BY_INSTANCE, f"{run['metadata']['namespace']}/{instance_of(run)}")
+
+    def limit(self, run: KubeObject) -> int:
+        instance = self._held.instances.get(run["metadata"]["namespace"], instance_of(run))
+        spec = instance.get("spec") if instance else None
+        found = spec.get("maxConcurrentRuns") if isinstance(spec, dict) else 0
+        return found if isinstance(found, int) and found > 0 else 0
+
+    def _ahead(self, run: KubeObject) -> int | None:
+        limit = self.limit(run)
+        if not limit:
+            return None
+        siblings = self.siblings(run)
+        busy = {uid for one in siblings if self._is_busy(one, uid := one["metadata"]["uid"])}
+        return line.ahead(run, siblings, busy, limit)
+
+    def _is_busy(self, run: KubeObject, uid: str) -> bool:
+        if is_final(run):
+            return False
+        view = View(run, max(self._held.jobs.by(BY_RUN, uid), key=attempt_of, default=None))
+        return not view.suspended and (view.job is not None or bool(view.status.get("jobName")))
+
+
+def _last_words(told: Cache, about: KubeObject | None) -> str:
+    events = told.by(BY_OBJECT, about["metadata"]["uid"]) if about else ()
+    last = max(events, key=lambda one: one.get("lastTimestamp") or one.get("eventTime") or "", default=None)
+    return str(last.get("message", "")) if last else ""
+
+
+def id_of(run: KubeObject) -> Key:
+    """Namespace and id, as the bus has it."""
+    metadata = run["metadata"]
+    return metadata["namespace"], run_id(metadata["name"], metadata["uid"])
+
+
+def owner_of(one: KubeObject) -> str:
+    """The name of the object that controls it."""
+    for owner in one["metadata"].get("ownerReferences") or ():
+        if owner.get("controller"):
+            return str(owner["name"])
+    return ""
