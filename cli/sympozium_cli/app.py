@@ -83,9 +83,10 @@ def run_command(
         from sympozium_cli.cluster.running import Wanted as OnCluster, run
         from sympozium_cli.cluster.there import There
 
+        token = bus_token if _source(context, "bus_token") == "COMMANDLINE" else ""
         return run(
             OnCluster(
-                there=There(kubeconfig, kube_context, namespace),
+                there=There(kubeconfig, kube_context, namespace, token),
                 text=text,
                 files=tuple(file or ()),
                 instance=instance,
@@ -98,7 +99,6 @@ def run_command(
                 output=output,
                 quiet=quiet,
                 dry_run=dry_run,
-                token=bus_token if _source(context, "bus_token") == "COMMANDLINE" else "",
                 given=_on_command_line(context),
             )
         )
@@ -163,6 +163,7 @@ _OF_ANY_CLUSTER = {
     "namespace",
     "kube_context",
     "kubeconfig",
+    "bus_token",
 }
 
 

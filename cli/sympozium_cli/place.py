@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sympozium_cli.bus.named import TOKEN_FILE, Bus, bus_of, bus_of_environment
@@ -18,13 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """``namespace`` is of the bus. ``token``: a file with one that the cluster knows, for who has none in a
-    kubeconfig."""
+    """``namespace`` is of the bus."""
 
     bus: Bus | None = None
     namespace: str = "default"
     cluster: There | None = None
-    token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ def place_of(url: str, token: str, authorities: str, namespace: str, on: str, co
     if url:
         raise Ended(Reason.Usage, "command line: --bus: a cluster has its own; leave --bus or --on cluster out")
     own = token if token != os.environ.get(TOKEN_FILE) else ""  # the environment's is for another bus
-    return Place(cluster=cluster, token=os.path.abspath(own) if own else "")
+    return Place(cluster=replace(cluster, token=os.path.abspath(own) if own else ""))
 
 
 @contextlib.contextmanager
@@ -54,7 +52,7 @@ def on_bus(name: str, place: Place) -> Iterator[OnBus | None]:
     if place.cluster:
         from sympozium_cli.cluster.reaching import reached
 
-        with reached(place.cluster, name, place.token) as found:
+        with reached(place.cluster, name) as found:
             yield found
         return
     there = place.bus or bus_unless_here(name)

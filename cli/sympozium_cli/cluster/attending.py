@@ -36,8 +36,6 @@ class Wishes:
     approve: Approve
     output: str
     quiet: bool
-    token: str = ""
-    """A file with a token that the cluster knows, for the bus."""
 
 
 class Attendance:
@@ -101,7 +99,7 @@ class Attendance:
 
     async def _see(self) -> None:
         try:
-            found = await known(self._api, self._name, self._namespace, self._wishes.token)
+            found = await known(self._api, self._name, self._namespace, self._there.token)
             await self._window.show(self._api, found)
         except Forbidden:
             self._say("the bus does not let you see this run; it goes on")

@@ -79,9 +79,9 @@ async def _authorities(api: Client) -> str:
 
 
 @contextlib.contextmanager
-def reached(there: There, name: str, token_file: str = "") -> Iterator[OnBus]:
+def reached(there: There, name: str) -> Iterator[OnBus]:
     """The run that an AgentRun is, for as long as this is open. Raises Ended."""
-    found = at_once(there, lambda api: known(api, name, api.login.namespace, token_file))
+    found = at_once(there, lambda api: known(api, name, api.login.namespace, there.token))
     with contextlib.ExitStack() as stack:
         try:
             port = stack.enter_context(forwarding(found.login, SYSTEM_NAMESPACE, POD, PORT))

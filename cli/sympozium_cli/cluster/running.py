@@ -41,8 +41,6 @@ class Wanted:
     output: str
     quiet: bool
     dry_run: bool
-    token: str
-    """A file with a token that the cluster knows, for the bus; empty: the kubeconfig's."""
     given: frozenset[str]
     """Names of the options that say what the run is, and were given."""
 
@@ -84,7 +82,7 @@ async def _run(api: Client, wanted: Wanted, planned: Plan) -> int:
     made = await _create(api, planned.run, namespace, terminal)
     name = made["metadata"]["name"]
     terminal.line(terminal.style(f"run {visible(name)} in {visible(namespace)}", "bold"))
-    wishes = Wishes(wanted.approve, wanted.output, wanted.quiet, wanted.token)
+    wishes = Wishes(wanted.approve, wanted.output, wanted.quiet)
     return await Attendance(api, wanted.there, name, namespace, wishes, terminal).run()
 
 

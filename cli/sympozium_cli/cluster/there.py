@@ -14,10 +14,17 @@ class There:
     kubeconfig: str = ""
     context: str = ""
     namespace: str = ""
+    token: str = ""
+    """A file with a token that the cluster knows, to show to the bus; empty: the kubeconfig's."""
 
     def words(self, namespace: str) -> str:
         """The options that lead another command of the same person there; ``namespace``: the effective one."""
-        named = (("--kubeconfig", self.kubeconfig), ("--context", self.context), ("-n", namespace))
+        named = (
+            ("--kubeconfig", self.kubeconfig),
+            ("--context", self.context),
+            ("-n", namespace),
+            ("--bus-token", self.token),
+        )
         return " ".join(("--on cluster", *(f"{option} {value}" for option, value in named if value)))
 
 

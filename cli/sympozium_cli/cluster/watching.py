@@ -41,6 +41,10 @@ class LoopVoice(Voice):
         self._failed = failed
         self._saying: set[asyncio.Task[None]] = set()
 
+    def answer(self, participant: str, call: str, digest: str, *, allow: bool, reason: str = "", by: str = "") -> None:
+        """On the bus nobody speaks under another name than the own: ``by`` is said as the reason."""
+        super().answer(participant, call, digest, allow=allow, reason=reason or by)
+
     def _say(self, document: ConsoleDocument) -> None:
         task = asyncio.create_task(self._stored(document))
         self._saying.add(task)
