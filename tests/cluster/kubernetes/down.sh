@@ -38,7 +38,7 @@ node() { # process 1 of its namespaces takes everything else with it
   rm -f "$STATE/run/node.pid"
   if [ -s "$STATE/run/node.net" ]; then # the veth would go with the namespace, a little later
     net=$(cat "$STATE/run/node.net")
-    ip link del "sz${net#10.}" 2>/dev/null
+    ip link del "$(veth_name "$net")" 2>/dev/null
     rm -f "$STATE/run/node.net"
   fi
   for group in "/sys/fs/cgroup$CGROUP" /sys/fs/cgroup/*"$CGROUP"; do # version 2, and version 1's controllers

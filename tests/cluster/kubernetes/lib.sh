@@ -63,3 +63,7 @@ stop() { # NAME [SECONDS]: TERM, after that time KILL
   fi
   rm -f "$STATE/run/$1.pid"
 }
+
+veth_name() { # NET -> the host's end of the veth: of this state folder alone, whoever had that subnet before
+  echo "sz${1#10.}-$(printf %s "$STATE" | cksum | cut -d' ' -f1 | tail -c 7)"
+}
