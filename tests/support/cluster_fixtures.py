@@ -9,8 +9,9 @@ import pytest
 from tests.support.cluster import Cluster
 from tests.support.cluster_node import NodeCluster
 from tests.support.cluster_start import shared_cluster
+from tests.support.installed import Installed, installation
 
-__all__ = ["cluster", "namespace", "node_cluster"]
+__all__ = ["cluster", "installed", "namespace", "node_cluster"]
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +34,10 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     """A new namespace of ``cluster``."""
     with cluster.namespace() as name:
         yield name
+
+
+@pytest.fixture(scope="session")
+def installed() -> Iterator[Installed]:
+    """A cluster with a node and Sympozium in it. For tests of the xdist group ``node``."""
+    with installation() as found:
+        yield found
