@@ -19,16 +19,16 @@ class Admitting:
     def __init__(self, api: KubeApi, leads: Callable[[], bool]) -> None:
         self._api = api
         self._leads = leads
-        self._wanted = bool(os.environ.get(ASKED_FOR))
+        self.wanted = bool(os.environ.get(ASKED_FOR))
         self._listens = asyncio.Event()
 
     def waiting_for(self) -> str:
         """Empty: nothing."""
-        return "" if not self._wanted or self._listens.is_set() else "the certificates of admission"
+        return "" if not self.wanted or self._listens.is_set() else "the certificates of admission"
 
     async def run(self) -> None:
         """Until cancelled. Raises Ended when it cannot listen."""
-        if not self._wanted:
+        if not self.wanted:
             return
         from sympozium_controller.admission.server import Settings, serve_admission
 

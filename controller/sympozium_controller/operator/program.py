@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
+from sympozium_controller.admission.asking import Asking
 from sympozium_controller.operator.admitting import Admitting
 from sympozium_controller.operator.busaddress import with_address
 from sympozium_controller.operator.cache import Key
@@ -17,6 +18,7 @@ from sympozium_controller.operator.gateways import Gateways
 from sympozium_controller.operator.health import serving
 from sympozium_controller.operator.holdings import Holdings
 from sympozium_controller.operator.instances import Instances
+from sympozium_controller.operator.judging import Judging
 from sympozium_controller.operator.kept import Kept
 from sympozium_controller.operator.lease import Lease
 from sympozium_controller.operator.memories import Memories
@@ -47,11 +49,14 @@ async def serve(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings, api: KubeApi, metrics: Metrics) -> None:
+    leading = asyncio.Event()
+    admitting = Admitting(api, leading.is_set)
     held = Holdings(api, settings.namespaces, settings.system)
     kept = Kept(api, settings.namespaces)
     events, reading, networks = Events(api), Reading(api, held), Networks(api, kept, settings.system)
     place = await with_address(api, settings.place, settings.system)
-    starting = Starting(api, reading, networks, place, held.accounts)
+    judging = Judging(Asking(api) if admitting.wanted else None)
+    starting = Starting(api, reading, judging, networks, place, held.accounts)
     stream = Stream(settings.stream) if settings.stream else None
     runs = Runs(api, held, starting, events, metrics, settings.times, stream)
     deploying = Deploying(api, kept, held.unmounted)
@@ -59,8 +64,6 @@ async def _serve(settings: Settings, api: KubeApi, metrics: Metrics) -> None:
     memories = Memories(api, held.runs, kept, deploying, place, settings.keeping)
     instances = Instances(api, held, kept, reading, networks, gateways, memories, events)
     lease = Lease(api, settings.system, settings.lease, settings.holder, settings.terms)
-    leading = asyncio.Event()
-    admitting = Admitting(api, leading.is_set)
     _count(metrics, held, (runs.queue, instances.queue, networks.queue))
 
     async def work() -> None:

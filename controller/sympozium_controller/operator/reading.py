@@ -26,7 +26,7 @@ FRESH: Final = 5.0
 def read(one: KubeObject) -> Object:
     """Raises Refused naming the field."""
     metadata = one["metadata"]
-    kept = {name: metadata[name] for name in ("name", "namespace", "labels") if metadata.get(name)}
+    kept = {name: metadata[name] for name in ("name", "namespace", "labels", "annotations") if metadata.get(name)}
     document = {
         "apiVersion": one["apiVersion"],
         "kind": one["kind"],

@@ -12,6 +12,7 @@ from sympozium_controller.lifecycle.rights import is_of, why_refused
 from sympozium_controller.names import LABEL_MANAGED_BY, LABEL_RUN_UID, MANAGED_BY, RUN_ACCOUNT, job_name, run_id
 from sympozium_controller.objects import AgentRun
 from sympozium_controller.operator.cache import Cache
+from sympozium_controller.operator.judging import Judging
 from sympozium_controller.operator.networks import Networks
 from sympozium_controller.operator.reading import Reading, read
 from sympozium_protocol.exits import Ended, Reason
@@ -35,9 +36,18 @@ class MissingThing(Exception):
 class Starting:
     """Makes Jobs of runs."""
 
-    def __init__(self, api: KubeApi, reading: Reading, networks: Networks, place: Place, accounts: Cache) -> None:
+    def __init__(
+        self,
+        api: KubeApi,
+        reading: Reading,
+        judging: Judging,
+        networks: Networks,
+        place: Place,
+        accounts: Cache,
+    ) -> None:
         self._api = api
         self._reading = reading
+        self._judging = judging
         self._networks = networks
         self._place = place
         self._accounts = accounts
@@ -53,6 +63,7 @@ class Starting:
         if found.missing:
             raise MissingThing(f"{found.missing.kind}/{found.missing.name}", found.missing.why)
         try:
+            await self._judging.judge(asked, found)
             wanted = plan(run, asked, found, self._place, now)
         except Refused as error:
             if error.reason is not Reason.MissingReference:
