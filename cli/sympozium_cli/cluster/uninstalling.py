@@ -111,9 +111,8 @@ class _Uninstalling:
 
     async def _confirm(self) -> None:
         """Raises Ended (Usage, Cancelled)."""
-        counted = [
-            f"{len(found)} {resource.kind}s" for resource in OBJECTS if (found := await listed(self._api, resource))
-        ]
+        held = [(resource, await listed(self._api, resource)) for resource in OBJECTS]
+        counted = [_counted(resource.kind, len(found)) for resource, found in held if found]
         where = f"{self._api.login.server}" + (
             f" (context {self._api.login.context})" if self._api.login.context else ""
         )

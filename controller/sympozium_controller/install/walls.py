@@ -36,6 +36,5 @@ def _open(component: Component, settings: Settings, ports: Sequence[str], *, egr
         "podSelector": {"matchLabels": component.selector},
         "policyTypes": ["Ingress"] if egress else ["Ingress", "Egress"],
         "ingress": [{"ports": opened}],
-        **({} if egress else {"egress": []}),
     }
     return named("NetworkPolicy", component.full_name, settings, api="networking.k8s.io/v1", spec=spec)
