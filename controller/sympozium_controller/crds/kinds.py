@@ -83,7 +83,6 @@ KINDS: Final = (
             Column("Model", ".spec.provider.model", "The model, by the provider's name for it."),
             Column("Policy", ".spec.policy", "The SympoziumPolicy over it; none is default."),
             _ready(),
-            Column("Running", ".status.activeRuns", "Runs that have a pod.", "integer"),
             AGE,
             Column("Provider", ".spec.provider.name", "Who serves the model.", wide=True),
             Column("Skills", ".spec.skills", "Its SkillPacks.", wide=True),

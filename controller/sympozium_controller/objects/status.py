@@ -105,8 +105,6 @@ class RunStatus(Status):
 class InstanceStatus(Status):
     """What serves the instance's runs."""
 
-    active_runs: Count | None = Field(default=None, description="Runs that have a pod.")
-    waiting_runs: Count | None = Field(default=None, description="Runs in line.")
     gateway: OptionalName = Field(default="", description="The Deployment that speaks to its model's provider.")
     memory: OptionalName = Field(default="", description="The Deployment that keeps its memory.")
 
