@@ -76,6 +76,13 @@ def test_the_readme_says_what_an_image_of_the_pack_needs(pack: str) -> None:
     assert re.findall(r"[a-z]+", re.sub(r"\(.*?\)", "", row.split("|")[4])) == list(IMAGES[pack])
 
 
+def test_no_tool_says_to_kubectl_how_to_connect() -> None:
+    """With such an option it forgets the cluster in which it runs, and looks for one on localhost."""
+    said = {pack.name: (pack / "pack.yaml").read_text() for pack in SHIPPED if (pack / "pack.yaml").exists()}
+    options = re.compile(r"--(request-timeout|server|kubeconfig|context|token|tls-server-name)\b")
+    assert {name: found for name, text in said.items() if (found := options.findall(text))} == {}
+
+
 SAMPLES: dict[str, object] = {
     "kind": "pods", "name": "web-0", "namespace": "shop", "allNamespaces": True, "selector": "app=web",
     "fieldSelector": "type=Warning", "output": "yaml", "pod": "web-0", "container": "web", "tail": 10, "since": "5m",
