@@ -129,16 +129,21 @@ def test_each_mount_is_that_of_the_pod(made: Manifests, pod: Pod) -> None:
         }
 
 
-def test_every_directory_of_the_run_is_made_before_the_first_program_looks_for_it(made: Manifests, pod: Pod) -> None:
-    bridge = mounted(containers(made)["bridge"]).values()
+@pytest.mark.parametrize("elsewhere", [(), ("model=model-of-ops", "memory")], ids=["in the pod", "elsewhere"])
+def test_every_directory_of_the_run_is_made_before_the_first_program_looks_for_it(
+    elsewhere: tuple[str, ...], packs: Mapping[str, SkillPack]
+) -> None:
+    """Of participants elsewhere, too: the bridge writes in their volumes, and has no directory made in them."""
+    flags = Flags(input="x", skills=("shell",), policy="default", memory=True, elsewhere=elsewhere)
+    pod = pod_of(packs, flags)
+    bridge = mounted(containers(manifests(pod, bus=BUS))["bridge"]).values()
     given = {(one["name"], one.get("subPath", "")) for one in bridge}
-    whole = {one.path: label(one.volume) for one in pod.bridge.mounts if not one.writable}
-    for place in layout.places(tuple(one.name for one in pod.participants)):
+    whole = {one.path: label(one.volume) for one in pod.bridge.mounts}
+    for place in layout.places(("model", "shell", "memory")):
         path = PurePosixPath("/ipc", *place)
-        around = [one for one in pod.bridge.mounts if path.is_relative_to(one.path)]
-        innermost = max(around, key=lambda one: len(one.path))
-        if not innermost.writable and str(path) != innermost.path:
-            assert (whole[innermost.path], str(path.relative_to(innermost.path))) in given, place
+        innermost = max((one for one in whole if path.is_relative_to(one)), key=len)
+        if str(path) != innermost:
+            assert (whole[innermost], str(path.relative_to(innermost))) in given, place
 
 
 def test_a_mount_comes_after_the_one_that_it_is_in(made: Manifests) -> None:

@@ -115,7 +115,7 @@ def _inside(place: layout.Place, pod: Pod) -> Placed | None:
     path = "/".join(("/ipc", *place))  # as text: a pod has hundreds of pairs of paths
     around = [one for one in pod.bridge.mounts if path.startswith(f"{one.path}/")]
     outer = max(around, key=lambda one: len(one.path), default=None)
-    if outer is None or outer.writable:
+    if outer is None or (outer.writable and any(one.path == path for one in pod.bridge.mounts)):
         return None
     placed = _placed(outer, pod.bridge, pod)
     return Placed(placed.volume, path.removeprefix(f"{outer.path}/"), placed.size)
