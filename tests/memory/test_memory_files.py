@@ -133,7 +133,11 @@ def test_the_database_of_another_program_is_refused_and_left_as_it_is(tmp_path: 
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("content", [b"hello, world", b"SQLite format 3\0" + b"\xff" * 5000, os.urandom(8192)])
+@pytest.mark.parametrize(
+    "content",
+    [b"hello, world", b"SQLite format 3\0" + b"\xff" * 5000, os.urandom(8192)],
+    ids=["text", "its first bytes alone", "noise"],
+)
 def test_what_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "m.db"
     path.write_bytes(content)
