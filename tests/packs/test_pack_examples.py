@@ -79,7 +79,7 @@ def test_the_readme_says_what_an_image_of_the_pack_needs(pack: str) -> None:
 def test_no_tool_says_to_kubectl_how_to_connect() -> None:
     """With such an option it forgets the cluster in which it runs, and looks for one on localhost."""
     said = {pack.name: (pack / "pack.yaml").read_text() for pack in SHIPPED if (pack / "pack.yaml").exists()}
-    options = re.compile(r"--(request-timeout|server|kubeconfig|context|token|tls-server-name)\b")
+    options = re.compile(r"--(request-timeout|server|kubeconfig|token|tls-server-name)\b")
     assert {name: found for name, text in said.items() if (found := options.findall(text))} == {}
 
 
