@@ -24,6 +24,7 @@ from sympozium_controller.pod import Pod, Program
 from sympozium_protocol.files import digest
 from tests.support.cluster_node import NodeCluster
 from tests.support.engine import POD
+from tests.support.hostile import DIRECTORIES, SEARCH, WRITES
 from tests.support.kubernetes_pods import pod_of
 from tests.support.runs_on_node import RunOnNode, start
 
@@ -151,21 +152,6 @@ def test_a_run_beyond_200_kib_comes_by_way_of_a_config_map(node_cluster: NodeClu
     assert (code, told.output) == (0, "read")
 
 
-WRITES = """
-found = []
-for place in json.loads(sys.argv[1]):
-    try:
-        with open(place + "/probe-of-a-test", "w"):
-            found.append(place)
-        os.unlink(place + "/probe-of-a-test")
-    except OSError:
-        pass
-"""
-DIRECTORIES = """
-found = sorted({root for top in ("/ipc", "/packs", "/workspace", "/layout") for root, _, _ in os.walk(top)})
-"""
-
-
 def test_a_container_writes_where_the_pod_says_so_and_nowhere_else(held: Held) -> None:
     for program in held.programs:
         places = [*held.python(program.name, DIRECTORIES), "/", "/etc", "/tmp", "/var/run", "/dev/shm"]
@@ -198,29 +184,6 @@ def test_the_agent_cannot_move_what_is_mounted_for_others(held: Held) -> None:
     """A link in the place of one would be followed by the next container that starts."""
     mounted = [one.path for one in held.rendered.agent.mounts if one.path.startswith("/ipc/agent/")]
     assert set(held.python("agent", REPLACES, json.dumps(mounted)).values()) <= {16, 30}  # EBUSY, EROFS
-
-
-SEARCH = """
-words = [word.encode() for word in json.loads(sys.argv[1])]
-def holds(path):
-    try:
-        if not os.path.isfile(path):  # a device may keep whoever reads it
-            return False
-        with open(path, "rb") as file:
-            data = file.read(8 << 20)
-    except OSError:
-        return False
-    return any(word in data for word in words)
-found = [name for name, value in os.environ.items() if any(word.decode() in value for word in words)]
-own = str(os.getpid())
-for number in filter(str.isdigit, os.listdir("/proc")):
-    if number != own:
-        found += [f for f in ("environ", "cmdline", "maps") if holds(f"/proc/{number}/{f}")]
-for root, folders, files in os.walk("/"):
-    if root == "/":
-        folders[:] = [one for one in folders if one not in ("proc", "sys", "usr", "lib", "lib64", "bin", "sbin")]
-    found += [path for path in (os.path.join(root, one) for one in files) if holds(path)]
-"""
 
 
 def test_the_agent_has_no_token_and_no_secret_in_environment_files_or_processes(held: Held) -> None:
