@@ -20,10 +20,10 @@ from sympozium_protocol import layout
 from sympozium_protocol.bus import subjects
 from sympozium_protocol.bus.documents import Status
 from sympozium_protocol.bus.faults import Away, Forbidden
-from sympozium_protocol.bus.gather import BadRecord
 from sympozium_protocol.bus.link import Link, Message
 from sympozium_protocol.bus.mirror import Mirror
 from sympozium_protocol.bus.reader import Reader, Stored, open_reader
+from sympozium_protocol.bus.restoring import take
 from sympozium_protocol.bus.subjects import RunKey
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.files import MAX_FILE, Directory, FileFault, open_root
@@ -97,13 +97,7 @@ class Copy:
             self._take(await reader.next())
 
     def _take(self, message: Stored) -> None:
-        try:
-            found = self._mirror.take(message)
-        except BadRecord as fault:
-            if message.subject == subjects.records(self.run):
-                raise Ended(Reason.InvalidRun, f"{self.run.run}: {fault}") from None
-            return self._mirror.skip(message)  # a service's: the run's gate has refused it as well
-        for path in found:
+        for path in take(self._mirror, message):
             participant, _, rest = path.partition("/")
             if rest.startswith("replies/"):
                 self._answered(participant, rest.removeprefix("replies/").removesuffix(".json"))

@@ -15,8 +15,8 @@ from sympozium_cli.rundir import RESTORING_FILE, RunDirectory
 from sympozium_protocol import layout
 from sympozium_protocol.bus import subjects
 from sympozium_protocol.bus.faults import Away, NobodyThere
-from sympozium_protocol.bus.mirror import mark_started
 from sympozium_protocol.bus.places import path_of
+from sympozium_protocol.bus.restoring import count_as_started
 from sympozium_protocol.bus.subjects import RunKey
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.files import MAX_BLOB, MAX_FILE, Directory, Exists
@@ -70,7 +70,7 @@ def restore(copy: Copy, run: RunDirectory) -> int:
             own.write(RESTORING_FILE, b"", durable=True)
         for file in missing:
             _write(copy.ipc, ipc, file)
-        mark_started(ipc, [one.name for one in copy.spec.participants if one.placement == "pod"])
+        count_as_started(ipc, copy.spec)
         own.remove(RESTORING_FILE)
         return len(missing)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sympozium_controller.lifecycle.view import DIGEST, View, agent_state, condition
+from sympozium_controller.render.kubernetes import restore
 from sympozium_protocol.exits import Reason, reason_of
 from sympozium_protocol.messages.base import InvalidDocument
 from sympozium_protocol.messages.termination import Termination
@@ -92,9 +93,23 @@ def _by_pod(view: View) -> Ending | None:
     pod = view.pod
     if pod is None or pod["status"].get("phase") != "Failed":
         return None
-    return _done_to_pod(view) or Ending(
-        Reason.AgentCrashed, f"the pod failed: {pod['status'].get('message') or 'no reason was given'}"
+    return (
+        _done_to_pod(view)
+        or _by_restoring(pod)
+        or Ending(Reason.AgentCrashed, f"the pod failed: {pod['status'].get('message') or 'no reason was given'}")
     )
+
+
+def _by_restoring(pod: Mapping[str, Any]) -> Ending | None:
+    """Before a further attempt's agent: the run could not be had back from its stream."""
+    for one in pod["status"].get("initContainerStatuses") or ():
+        ended = (one.get("state") or {}).get("terminated") or {}
+        if one.get("name") == restore.NAME and ended.get("exitCode"):
+            code = int(ended["exitCode"])
+            reason = Reason.OutOfMemory if ended.get("reason") == "OOMKilled" else reason_of(code)
+            why = f"the run was not restored from its stream, exit code {code}{_seen(ended)}"
+            return Ending(reason or Reason.InternalError, why)
+    return None
 
 
 def _by_job(view: View) -> Ending | None:

@@ -39,6 +39,7 @@ from sympozium_controller.pod import Pod
 from sympozium_controller.providers import MODEL
 from sympozium_controller.render.egress import destinations
 from sympozium_controller.render.kubernetes import Bus, Images, InCluster, Manifests, Owner, TooLarge, render
+from sympozium_controller.render.kubernetes.restore import restoring
 from sympozium_controller.resolve import resolve
 from sympozium_protocol.clock import utc
 from sympozium_protocol.exits import Reason
@@ -170,13 +171,17 @@ def _asks(spec: RunSpec) -> Any:
 
 
 def further(job: KubeObject, attempt: int, run: str) -> KubeObject:
-    """The Job of a further attempt: the same frozen run, so made of the Job before it and of nothing else."""
+    """The Job of a further attempt: the same frozen run, so made of the Job before it and of nothing else.
+
+    Its volumes are empty: what the stream has of the run is written into them first.
+    """
     metadata: Mapping[str, Any] = job["metadata"]
     number = {LABEL_ATTEMPT: str(attempt)}
     spec = {key: deepcopy(job["spec"][key]) for key in _FURTHER if key in job["spec"]}
     template = deepcopy(job["spec"]["template"])
     labels = template["metadata"].get("labels", {})
     template["metadata"]["labels"] = {k: v for k, v in labels.items() if k not in _JOB_LABELS} | number
+    template["spec"] = restoring(template["spec"])
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",

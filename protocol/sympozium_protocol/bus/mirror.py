@@ -29,6 +29,8 @@ class Mirror:
         self.root = root
         self.spec: RunSpec | None = None
         """Known from the first record on."""
+        self.data = b""
+        """The RunSpec as the stream has it, byte for byte."""
         self.last = 0
         """The sequence of the last message that was taken."""
         self._wants = wants
@@ -60,6 +62,8 @@ class Mirror:
             raise BadRecord(f"message {found.seq} of the stream: {found.path} is there already, and another")
         place, name = place_of(found.path)
         with self.root.make(place) as directory:
+            if found.path == RUN_PATH and directory.has(name):
+                return False  # it may lie where nobody can write, as in a pod
             try:
                 directory.write(name, found.data)
             except Exists:
@@ -80,7 +84,7 @@ class Mirror:
             raise BadRecord(f"message {found.seq} of the stream: run/run.json: {fault.why}") from None
         if RunKey.of(spec) != self.run:
             raise BadRecord(f"message {found.seq} of the stream: its RunSpec is of another run")
-        self.spec = spec
+        self.spec, self.data = spec, found.data
         names = tuple(p.name for p in spec.participants)
         for place in () if self._wants is not None else layout.places(names):
             self.root.make(place).close()

@@ -20,6 +20,7 @@ LARGEST_MESSAGE: Final = 4096
 ALL_MESSAGES: Final = 12288
 """Bytes of one container's termination message, and of all of a pod, which share them evenly."""
 TERMINATION_LOG: Final = "/dev/termination-log"
+TERMINATION_BYTES: Final = "SYMPOZIUM_TERMINATION_BYTES"
 LOG_SIZE: Final = 64 << 20
 """Bytes of a container's log, which count as its storage."""
 
@@ -33,7 +34,7 @@ def agent(pod: Pod, where: InCluster, images: Images) -> dict[str, Any]:
     told = {
         "SYMPOZIUM_ANSWER": "stdout",
         "SYMPOZIUM_TERMINATION_MESSAGE": TERMINATION_LOG,
-        "SYMPOZIUM_TERMINATION_BYTES": str(message_size(2 + len(pod.participants))),
+        TERMINATION_BYTES: str(message_size(2 + len(pod.participants))),
     }
     return {
         **_container(pod.agent, pod, where, images, told),
