@@ -5,7 +5,7 @@ SETUP := .venv/.ready
 PEERS := build/npm/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup peers nats cluster demo test test-cluster check lint types contracts generated generate format images skill-image images-lock engine bench bench-compose clean
+.PHONY: help setup peers nats cluster demo test test-cluster check lint types contracts generated generate format images skill-image images-lock engine bench bench-compose bench-cluster clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -85,6 +85,9 @@ bench: $(SETUP) ## measure against the floors (docs/benchmarks.md)
 
 bench-compose: $(SETUP) ## measure runs in containers (docs/benchmarks.md)
 	$(BIN)/python -m bench compose
+
+bench-cluster: $(SETUP) cluster ## measure runs in a cluster (docs/benchmarks.md)
+	$(BIN)/python -m bench cluster
 
 clean: ## remove what was made here
 	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

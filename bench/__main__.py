@@ -1,4 +1,4 @@
-"""Prints the table. Arguments name the parts; compose only if it is asked for."""
+"""Prints the table. Arguments name the parts; those in containers only if they are asked for."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import sys
 from bench.report import HEAD
 
 PARTS = ("calls", "size", "whole", "steps", "memory", "mcp", "bus")
-ASKED_FOR = ("compose",)
-"""They need a container engine and images."""
+ASKED_FOR = ("compose", "cluster", "cluster_plane", "cluster_node")
+"""They need a container engine and images, or a Kubernetes."""
 
 
 def main() -> int:
