@@ -66,6 +66,17 @@ async def following(
         await asyncio.wait([task])
 
 
+def as_they_come(found: AsyncIterator[T]) -> Iterator[T]:
+    """What is measured, each told before the next is begun."""
+
+    async def one() -> T | None:
+        return await anext(found, None)
+
+    with asyncio.Runner() as runner:
+        while (row := runner.run(one())) is not None:
+            yield row
+
+
 async def seen(look: Callable[[], T | None], what: str, every: float = 0.02) -> T:
     """What ``look`` finds, as soon as it finds something."""
     ends = time.monotonic() + WITHIN

@@ -33,7 +33,7 @@ class Floor:
         place = self._kubelet / "pods" / made["metadata"]["uid"] / "volumes" / "kubernetes.io~empty-dir"
         files = [place / self._volume(one) / "written" for one in self._containers()]
         await seen(lambda: all(file.exists() for file in files), f"the files of {name}")
-        written = max(file.stat().st_mtime for file in files)
+        written: float = max(file.stat().st_mtime for file in files)
         await self._gone(name)
         return written - created
 

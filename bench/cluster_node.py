@@ -6,12 +6,11 @@ spec that only writes files (``cluster_floor``), by turns with the runs.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.cluster_api import client, number, possible
+from bench.cluster_api import as_they_come, client, number, possible
 from bench.cluster_floor import Floor
 from bench.cluster_memory import working_sets
 from bench.cluster_turns import Turns, served
@@ -27,11 +26,7 @@ def rows() -> Iterator[Row]:
     if given():
         raise SystemExit("the node's files and control groups are looked at: not with TEST_KUBECONFIG")
     with possible(), installation() as installed, installed.cluster.namespace() as name:
-        yield from asyncio.run(_together(measure(installed, name)))
-
-
-async def _together(found: AsyncIterator[Row]) -> list[Row]:
-    return [row async for row in found]
+        yield from as_they_come(measure(installed, name))
 
 
 async def measure(installed: Installed, namespace: str) -> AsyncIterator[Row]:

@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from bench.cluster_api import client, create_run, following, number, possible, seen, together
+from bench.cluster_api import as_they_come, client, create_run, following, number, possible, seen, together
 from bench.cluster_finished import finished
 from bench.cluster_stage import Stage
 from bench.report import Row, p50, p95
@@ -41,17 +41,13 @@ def rows() -> Iterator[Row]:
             cluster.kill("kube-scheduler")
             define_kinds(cluster)
             with cluster.namespace() as name, cluster.namespace() as other:
-                yield from asyncio.run(_together(acting(cluster, Place(cluster, name), other, Path(folder))))
+                yield from as_they_come(acting(cluster, Place(cluster, name), other, Path(folder)))
             yield from finished(cluster, Path(folder))
             raised = bare_jobs(cluster)
         with start_cluster(CONTROLLERS_FLAGS=STOCK) as cluster:
             cluster.kill("kube-scheduler")
             stock = bare_jobs(cluster)
     yield Row("cluster: pods/s of the stock Job controller", stock, "/s", None, raised)
-
-
-async def _together(found: AsyncIterator[Row]) -> list[Row]:
-    return [row async for row in found]
 
 
 async def acting(cluster: Cluster, place: Place, other: str, folder: Path) -> AsyncIterator[Row]:
