@@ -11,12 +11,12 @@ import pytest
 from sympozium_controller.flags import Flags
 from sympozium_controller.lifecycle.ending import ending_of
 from sympozium_controller.lifecycle.plan import further
+from sympozium_controller.lifecycle.restore import NAME
 from sympozium_controller.lifecycle.view import View
 from sympozium_controller.names import LABEL_ATTEMPT
 from sympozium_controller.objects import SkillPack
 from sympozium_controller.render.kubernetes import Bus
 from sympozium_controller.render.kubernetes.credentials import BUS as CREDENTIAL
-from sympozium_controller.render.kubernetes.restore import NAME
 from tests.support.kubernetes_pods import manifests, pod_of
 
 BUS = Bus("tls://sympozium-bus.sympozium-system.svc:4222", ca="-----BEGIN CERTIFICATE-----\n", address="10.0.0.7")

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sympozium_controller.lifecycle import restore
 from sympozium_controller.lifecycle.view import DIGEST, View, agent_state, condition
-from sympozium_controller.render.kubernetes import restore
 from sympozium_protocol.exits import Reason, reason_of
 from sympozium_protocol.messages.base import InvalidDocument
 from sympozium_protocol.messages.termination import Termination

@@ -15,6 +15,7 @@ from sympozium_controller.assemble import assemble
 from sympozium_controller.errors import Refused
 from sympozium_controller.flags import Flags
 from sympozium_controller.lifecycle.gather import Gathered, origin_of
+from sympozium_controller.lifecycle.restore import restoring
 from sympozium_controller.lifecycle.rights import rights
 from sympozium_controller.lifecycle.view import ANSWERED, DIGEST
 from sympozium_controller.memory import MEMORY
@@ -39,7 +40,6 @@ from sympozium_controller.pod import Pod
 from sympozium_controller.providers import MODEL
 from sympozium_controller.render.egress import destinations
 from sympozium_controller.render.kubernetes import Bus, Images, InCluster, Manifests, Owner, TooLarge, render
-from sympozium_controller.render.kubernetes.restore import restoring
 from sympozium_controller.resolve import resolve
 from sympozium_protocol.clock import utc
 from sympozium_protocol.exits import Reason
