@@ -102,9 +102,9 @@ class Attendance:
             found = await known(self._api, self._name, self._namespace, self._there.token)
             await self._window.show(self._api, found)
         except Forbidden:
-            self._say("the bus does not let you see this run; it goes on")
+            self._say("the run goes on, but the bus does not let you see it")
         except (Ended, Away, KubeError) as fault:
-            self._say(f"what the run says is not seen: {fault}; it goes on")
+            self._say(f"the run goes on, but what it says is not seen: {fault}")
 
     def _show(self, run: KubeObject) -> None:
         said = state_of(run)

@@ -81,7 +81,7 @@ async def _by_kubeconfig(files: str, context: str, namespace: str) -> Login:
     try:
         loader = await load_kube_config(present, context or None, configuration, persist_config=False)
     except (ConfigException, YAMLError, OSError, ValueError, TypeError, KeyError) as error:
-        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        why = " ".join(str(error).split()) or type(error).__name__
         raise Ended(Reason.Usage, f"{present}: {why}") from None
 
     async def renew() -> None:

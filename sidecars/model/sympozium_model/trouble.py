@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import socket
 from collections.abc import Mapping
 
 from sympozium_model.provider import Failed
@@ -36,6 +37,8 @@ def _how(error: Exception) -> str:
     """The system's own word for it, if there is one below the SDK's; never the text of an error, which may quote."""
     cause: BaseException | None = error
     while cause is not None:
+        if isinstance(cause, socket.gaierror):
+            return "cannot be reached: its name cannot be resolved"
         if isinstance(cause, OSError) and cause.errno:
             return f"cannot be reached: {(os.strerror(cause.errno)).lower()}"
         cause = cause.__cause__ or cause.__context__
