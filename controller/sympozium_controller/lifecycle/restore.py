@@ -1,6 +1,6 @@
 """The pod of a further attempt: what of the run is on the bus comes back into its volumes before anything starts. Pure.
 
-The container is made of the bridge's: the same image and bounds, the same credential of the bus, which the agent never
+The container is made of the bridge's: the same image and walls, the same credential of the bus, which the agent never
 has. Alone of all it may write every volume of /ipc, and it has ended when the first of the others starts.
 """
 
