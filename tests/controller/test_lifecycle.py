@@ -278,6 +278,15 @@ def test_cancelling_lowers_the_deadline_once() -> None:
         (View(run(cancel=True, **HAS_JOB), job(), pod(ended(Termination(reason="Suspended"), 51))), "Cancelled"),
         (View(run(cancel=True, **HAS_JOB), job(holds("Failed", "DeadlineExceeded"))), "Cancelled"),
         (View(run(cancel=True, **HAS_JOB), job(holds("FailureTarget", "DeadlineExceeded", 31))), "Cancelled"),
+        # its deadline was lowered, and the kubelet ended an agent that had not heard of it
+        (
+            View(
+                run(cancel=True, **HAS_JOB),
+                job(holds("FailureTarget", "DeadlineExceeded")),
+                pod(ended(Termination(reason="Suspended"), 51)),
+            ),
+            "Cancelled",
+        ),
         (View(run(cancel=True, **HAS_JOB), job(), pod(ended(Termination(reason="Completed"), 0))), "Succeeded"),
     ],
 )

@@ -37,7 +37,7 @@ def ending_of(view: View) -> Ending | None:
     found = _by_agent(view) or _by_pod(view) or _by_job(view)
     if found is None or not view.cancel:
         return found
-    if found.told is not None and found.reason is not Reason.Suspended:
+    if found.told is not None and found.told.reason != Reason.Suspended.name:
         return found  # it ended by itself before it was told to
     return Ending(Reason.Cancelled, "cancelled", found.told, found.by_agent)
 
