@@ -4,6 +4,7 @@ them, how they are stopped, and what of them may die.
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -16,11 +17,12 @@ import pytest
 from sympozium_protocol.exits import Reason
 from tests.support.cluster_node import image
 from tests.support.installed import SYSTEM, Installed, Run, scripted, until
+from tests.support.provider_server import provider_server
 
 pytestmark = pytest.mark.xdist_group("node")
 BEGIN = "echo one >> effects; touch began; until [ -e go ]; do sleep 0.05; done; echo went"
 TOUCHED = "found = os.path.exists('/workspace/began')"
-GO = "found = open('/workspace/go', 'w').close()"
+GO = "open('/workspace/go', 'w').close()\nfound = 1"
 
 
 @pytest.fixture(scope="module")
@@ -296,6 +298,27 @@ for number in filter(str.isdigit, os.listdir("/proc")):
         os.kill(int(number), signal.SIGKILL)
         found.append(int(number))
 """
+
+
+def kill(installed: Installed, run: Run, victim: str) -> None:
+    """The program of this container. A sidecar ends with it, and with it whoever asks what was killed."""
+    found = python(installed, run, victim, KILL)
+    if victim == "agent":
+        assert found  # its first process starts it again
+    else:
+        until(lambda: restarts(installed, run, victim), f"{victim} is started again")
+
+
+def restarts(installed: Installed, run: Run, container: str) -> int:
+    status = installed.cluster.get("pod", run.status["podName"], "-n", run.namespace)["status"]
+    return sum(one["restartCount"] for one in status["initContainerStatuses"] if one["name"] == container)
+
+
+def goes_on(installed: Installed, run: Run) -> None:
+    """Its command ends."""
+    until(lambda: python(installed, run, "shell", GO), "the command may end")
+
+
 EFFECTS = (shell("cat effects", "effects"), {"say": "${r.outcome} ${effects}"})
 
 
@@ -304,8 +327,8 @@ def test_a_run_whose_program_is_killed_goes_on_and_does_nothing_twice(
     installed: Installed, team: str, victim: str
 ) -> None:
     run, _ = begun(installed, team, f"without-{victim}", *EFFECTS)
-    assert python(installed, run, victim, KILL)
-    python(installed, run, "shell", GO)
+    kill(installed, run, victim)
+    goes_on(installed, run)
     status = run.ended()
     assert (status["phase"], status["output"]) == ("Succeeded", "ok one"), status["message"]
     assert status["usage"]["modelCalls"] == 3
@@ -315,7 +338,7 @@ def test_a_run_whose_skill_is_killed_in_a_command_tells_the_model_and_does_nothi
     installed: Installed, team: str
 ) -> None:
     run, _ = begun(installed, team, "without-skill", *EFFECTS)
-    assert python(installed, run, "shell", KILL)
+    kill(installed, run, "shell")
     status = run.ended()
     assert (status["phase"], status["output"]) == ("Succeeded", "interrupted one"), status["message"]
 
@@ -325,12 +348,35 @@ def test_a_run_goes_on_without_a_controller_and_the_next_one_tells_its_end(insta
     kubectl = installed.cluster.kubectl
     label = "app.kubernetes.io/component=controller"
     kubectl("delete", "pod", "-n", SYSTEM, "-l", label, "--grace-period=0", "--force")
-    python(installed, run, "shell", GO)
+    goes_on(installed, run)
     status = run.ended()
     assert (status["phase"], status["output"], status["podName"]) == ("Succeeded", "ok one", pod), status["message"]
     jobs = kubectl("get", "jobs", "-n", team, "-l", f"sympozium.ai/run={status['run']}", "-o", "name").split()
     assert jobs == [f"job.batch/{status['jobName']}"]
     kubectl("rollout", "status", "deployment/sympozium-controller", "-n", SYSTEM, "--timeout=120s")
+
+
+def test_a_run_whose_gateway_is_killed_goes_on_and_asks_the_provider_for_nothing_twice(
+    installed: Installed, team: str
+) -> None:
+    """A gateway outside the pod, to a provider that counts what it is asked."""
+    cluster = installed.cluster
+    command = json.dumps({"command": f"{BEGIN}; cat effects", "timeout": 600})
+    with provider_server({"calls": [("execute_command", command)]}, {"text": "done"}, host="0.0.0.0") as provider:
+        url = f"http://{cluster.host_address}:{provider.port}/v1"
+        cluster.kubectl("create", "secret", "generic", "model", "-n", team, "--from-literal=apiKey=not-a-real-key")
+        asked = {"name": "openai", "model": "m", "baseURL": url, "apiKeySecret": "model"}
+        installed.instance(team, "thinker", provider=asked, skills=["shell"], policy="permissive")
+        run = installed.start(team, "thinker", "without-gateway")
+        run.pod()
+        until(lambda: python(installed, run, "shell", TOUCHED), "the command has begun")
+        label = "sympozium.ai/participant=model"
+        cluster.kubectl("delete", "pod", "-n", team, "-l", label, "--grace-period=0", "--force")
+        goes_on(installed, run)
+        status = run.ended()
+    assert (status["phase"], status["output"]) == ("Succeeded", "done"), status["message"]
+    assert [request["messages"][-1]["role"] for request in provider.requests] == ["user", "tool"]
+    assert provider.requests[1]["messages"][-1]["content"].startswith("went\none")
 
 
 # What is missing
