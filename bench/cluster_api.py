@@ -20,7 +20,7 @@ from sympozium_protocol.kube.resources import RUNS, Resource
 T = TypeVar("T")
 AT_ONCE = 32
 """Requests that this client has open at the same time."""
-WITHIN = 120.0
+WITHIN = 300.0
 """Seconds; only what hangs takes so long."""
 
 
