@@ -49,3 +49,13 @@ def test_a_policy_that_became_stricter_holds_for_a_run_that_waited_in_line(place
     assert "spec.images.registries" in status["message"]
     assert "elsewhere.example/tool:1" in status["message"]
     assert not place.jobs("second")
+
+
+def test_an_instance_whose_provider_lacks_its_key_fails_its_runs_in_its_own_words(
+    place: Place, controller: Operator
+) -> None:
+    place.instance("keyless", provider={"name": "openai", "model": "m"})
+    place.run("hopeless", instance="keyless")
+    status = place.becomes("hopeless", "Failed", "InvalidDocument")
+    assert "spec.provider.apiKeySecret" in status["message"]
+    assert not place.jobs("hopeless")

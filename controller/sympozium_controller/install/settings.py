@@ -57,7 +57,7 @@ class Settings:
         if pull_policy not in _POLICIES:
             raise _wrong("--image-pull-policy", f"must be one of {', '.join(_POLICIES)}")
         for option, value in (("--image-registry", registry), ("--image-tag", tag)):
-            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:/-]*", value):
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:/-]*", value) or "//" in value:
                 raise _wrong(option, f"{value!r} cannot be part of an image's name")
         return cls(
             Images(registry.rstrip("/"), tag), pull_secrets, pull_policy, _storage(bus_storage), bus_storage_class

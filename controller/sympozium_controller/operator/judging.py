@@ -7,8 +7,11 @@ from sympozium_controller.admission.answering import lacked_by_author
 from sympozium_controller.admission.asking import Asking
 from sympozium_controller.admission.authors import vouched_for
 from sympozium_controller.admission.effective import IN_CLUSTER, hold
-from sympozium_controller.lifecycle.gather import Gathered
+from sympozium_controller.errors import Refused
+from sympozium_controller.lifecycle.gateways import fault_of
+from sympozium_controller.lifecycle.gather import Gathered, origin_of
 from sympozium_controller.objects import AgentRun, SkillPack, SympoziumInstance
+from sympozium_protocol.exits import Reason
 
 
 class Judging:
@@ -19,9 +22,11 @@ class Judging:
 
     async def judge(self, run: AgentRun, found: Gathered) -> None:
         """Raises Refused naming policy and field, KubeError."""
-        hold(found.objects, found.packs, IN_CLUSTER)
         instance = found.objects.get(SympoziumInstance, run.spec.instance_ref, run.namespace)
         assert instance is not None  # nothing is missing any more
+        if instance.spec.provider and (fault := fault_of(instance.spec.provider)):
+            raise Refused(Reason.InvalidDocument, origin_of(instance), *fault)
+        hold(found.objects, found.packs, IN_CLUSTER)
         if self._asking is None:
             return
         packs = (*found.objects.all(SkillPack), *found.packs.values())
