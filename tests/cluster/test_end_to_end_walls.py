@@ -136,7 +136,7 @@ def test_the_rights_of_a_run_end_at_its_namespace_wherever_its_token_is_shown(he
 BUS = """
 import asyncio
 from sympozium_protocol.bus import subjects
-from sympozium_protocol.bus.faults import Forbidden
+from sympozium_protocol.bus.faults import Away, Forbidden
 from sympozium_protocol.bus.link import connected
 from sympozium_protocol.bus.reader import open_reader
 from sympozium_protocol.bus.settings import BusSettings
@@ -158,6 +158,10 @@ async def listen(link, subject):
     await link.client.subscribe(subject)
     await link.settled()
 async def attempt(name):
+    for _ in range(10):  # a keeper that has much to do lets nobody in, for now
+        if found := await tried(name):
+            return found
+async def tried(name):
     told = []
     try:
         async with connected(settings, principal=subjects.run_principal(own), tell=told.append) as link:
@@ -165,6 +169,8 @@ async def attempt(name):
             return "refused" if told and "permissions violation" in str(told[0]).lower() else "done"
     except Forbidden:
         return "refused"
+    except Away:
+        await asyncio.sleep(1)
 found = {name: asyncio.run(attempt(name)) for name in tries}
 """
 
@@ -218,7 +224,7 @@ def bystander(installed: Installed, team: str, code: str, *words: str) -> Any:
     metadata = {"name": "bystander", "namespace": team}
     cluster = installed.cluster
     cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
-    cluster.wait("jsonpath={.status.phase}=Succeeded", "pod/bystander", "-n", team)
+    cluster.wait("jsonpath={.status.phase}=Succeeded", "pod/bystander", "-n", team, seconds=100)
     return json.loads(cluster.kubectl("logs", "bystander", "-n", team))
 
 
@@ -254,7 +260,8 @@ def test_the_bus_lets_nobody_in_who_shows_it_no_token_of_its_own(
     address = bus_of(installed)
     for token in ("", held[0].token("k8s-ops"), "x" * 200):
         assert "Authorization Violation" in asking.python("agent", PRESENTS, json.dumps([address, token]))
-    assert asking.python("agent", PRESENTS, json.dumps([address, asking.token("bridge")])) == "let in"
+    good = json.dumps([address, asking.token("bridge")])
+    until(lambda: asking.python("agent", PRESENTS, good) == "let in", "a good token lets in, wherever it is shown")
 
 
 def test_a_hostile_agent_writes_its_own_directories_and_forges_no_verdict(asking: Held) -> None:
@@ -312,7 +319,7 @@ def test_a_provider_is_asked_by_a_gateway_that_alone_has_the_key_and_goes_with_i
     installed.start(team, "second", "asks-again", cancel=True).ended()  # the controller has seen what is gone
     assert kubectl("get", "deployment", gateway, "-n", team)
     kubectl("delete", "si", "second", "-n", team)
-    installed.cluster.wait("delete", f"deployment/{gateway}", "-n", team)
+    installed.cluster.wait("delete", f"deployment/{gateway}", "-n", team, seconds=100)
     until(lambda: gateway not in kubectl("get", "pods", "-n", team, "-o", "name"), "its pods go")
 
 

@@ -48,7 +48,7 @@ REACHES: Final = """
 import concurrent.futures, socket
 def connects(address):
     try:
-        socket.create_connection(address, timeout=4).close()
+        socket.create_connection(address, timeout=8).close()
         return True
     except OSError:
         return False
@@ -56,7 +56,7 @@ def answers(server):  # a name server, asked for the address of kubernetes.defau
     name = b"".join(bytes([len(one)]) + one for one in b"kubernetes default svc cluster local".split())
     asked = bytes.fromhex("abcd01000001000000000000") + name + bytes.fromhex("0000010001")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
-        line.settimeout(4)
+        line.settimeout(8)
         try:
             line.sendto(asked, (server, 53))
             return line.recv(512)[:2] == asked[:2]
@@ -79,7 +79,7 @@ found = sorted(name for name in places if came[name])
 PRESENTS: Final = """
 import socket, ssl
 address, token = json.loads(sys.argv[1])
-line = socket.create_connection((address, 4222), timeout=10)
+line = socket.create_connection((address, 4222), timeout=20)
 line.recv(65536)  # what the server says of itself, ahead of TLS
 context = ssl._create_unverified_context()
 line = context.wrap_socket(line)
