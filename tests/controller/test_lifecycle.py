@@ -308,15 +308,25 @@ WAITS = {**HAS_JOB, "phase": "Waiting", "reason": "Suspended"}
 def test_an_attempt_that_ended_to_wait_is_no_end_of_the_run() -> None:
     status = status_of(decide(View(run(**HAS_JOB), job(), pod(SUSPENDED)), NOW))
     assert (status["phase"], status["reason"], status["waitingFor"]) == ("Waiting", "Suspended", "Answer")
-    assert decide(View(run(**WAITS), job(), pod(SUSPENDED)), NOW) == ()
+    assert kinds(decide(View(run(**WAITS), job(), pod(SUSPENDED)), NOW)) == [Requeue]
 
 
 def test_an_answer_begins_the_next_attempt_and_an_older_one_does_not() -> None:
     answered = {"sympozium.ai/answered": "1"}
     assert decide(View(run(annotations=answered, **WAITS), job()), NOW) == (Again(ID, 2),)
-    assert decide(View(run(annotations=answered, **{**WAITS, "attempt": 2, "jobName": f"{ID}-2"})), NOW) == ()
+    second = {**WAITS, "attempt": 2, "jobName": f"{ID}-2"}
+    assert kinds(decide(View(run(annotations=answered, **second)), NOW)) == [Requeue]
     told = status_of(decide(View(run(annotations=answered, **WAITS), job(attempt=2)), NOW))
     assert (told["phase"], told["attempt"], told["jobName"]) == ("Pending", 2, f"{ID}-2")
+
+
+def test_nobody_is_waited_for_longer_than_his_answer_counts() -> None:
+    waits = {**WAITS, "conditions": [{"type": "Started", "status": "False", "lastTransitionTime": utc(NOW - 60)}]}
+    patient, over = job(), job()
+    patient["metadata"]["annotations"] = {"sympozium.ai/approval-expiry": "100"}
+    over["metadata"]["annotations"] = {"sympozium.ai/approval-expiry": "60"}
+    assert decide(View(run(**waits), patient), NOW) == (Requeue(40.0),)
+    assert decide(View(run(**waits), over), NOW) == (Again(ID, 2),)
 
 
 # -- afterwards --------------------------------------------------------------------------------------------

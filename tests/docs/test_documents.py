@@ -108,7 +108,8 @@ def test_the_readme_runs_what_needs_no_key(tmp_path: Path) -> None:
 
 
 def runs_here(command: str) -> bool:
-    """Neither what needs a key, a server or an engine (tests/compose), nor placeholders, nor make, which runs these."""
+    """Neither what needs a key, a server, an engine (tests/compose) or a cluster (tests/cluster), nor placeholders, nor
+    make, which runs these."""
     words = shlex.split(command, comments=True)
     if (
         words[0] in ("make", "export")
@@ -116,7 +117,7 @@ def runs_here(command: str) -> bool:
         or "--provider" in words
         or "--mcp" in words
         or "serve-agent" in words
-        or {"--on", "--bus", "render"} & set(words)
+        or {"--on", "--bus", "render", "install", "uninstall"} & set(words)
     ):
         return False
     return words[0].startswith(".venv/bin/")

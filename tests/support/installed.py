@@ -49,7 +49,7 @@ class Installed:
     def environment(self, **more: str) -> dict[str, str]:
         return {**os.environ, "KUBECONFIG": str(self.cluster.kubeconfig), **more}
 
-    def token(self, namespace: str, account: str, role: str = "sympozium-admin") -> str:
+    def token(self, namespace: str, account: str, role: str = "admin") -> str:
         """A bearer token of a new ServiceAccount that has ``role`` in its namespace: a person to the cluster."""
         kubectl = self.cluster.kubectl
         kubectl("create", "serviceaccount", account, "-n", namespace)
@@ -98,7 +98,7 @@ class Run:
 
     def pod(self) -> str:
         """The name of its pod, once the agent runs."""
-        return self.until(lambda status: status.get("phase") == "Running" and status.get("podName"), "runs")
+        return self.until(lambda status: str(status["podName"]) if status.get("phase") == "Running" else "", "runs")
 
 
 def until(condition: Callable[[], T], what: str, told: Callable[[], str] = str) -> T:

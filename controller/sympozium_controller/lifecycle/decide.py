@@ -28,7 +28,7 @@ from sympozium_controller.lifecycle.actions import (
 )
 from sympozium_controller.lifecycle.ending import Ending, ending_of
 from sympozium_controller.lifecycle.trouble import Trouble, trouble_of
-from sympozium_controller.lifecycle.view import ANSWERED, View, agent_state, attempt_of, condition
+from sympozium_controller.lifecycle.view import ANSWERED, EXPIRY, View, agent_state, attempt_of, condition
 from sympozium_protocol.clock import seconds
 from sympozium_protocol.exits import Reason
 
@@ -49,6 +49,8 @@ class Times:
 
 
 USUAL: Final = Times()
+USUAL_EXPIRY: Final = 86400
+"""Seconds, where a Job does not say."""
 UNSCHEDULED: Final = 3.0
 """Seconds for which no node may be found before that is told: a burst of pods, or a node that is being added."""
 
@@ -84,9 +86,18 @@ def _suspended(view: View, now: float, times: Times) -> Actions:
     if view.cancel:
         return _end(view, _cancelled(), now)
     told = view.run["metadata"].get("annotations", {}).get(ANSWERED, "")
-    if max(view.answered, int(told) if told.isdecimal() else 0) < view.attempt:
-        return (LookForAnswer(), Requeue(times.look_every)) if view.bus else ()
+    answered = max(view.answered, int(told) if told.isdecimal() else 0) >= view.attempt
+    if not answered and (left := _left_to_answer(view, now)) > 0:
+        return (LookForAnswer(), Requeue(min(times.look_every, left))) if view.bus else (Requeue(left),)
     return (Again(view.expected_job, view.attempt + 1),) if view.ahead is None else ()
+
+
+def _left_to_answer(view: View, now: float) -> float:
+    """Seconds. When none are left the next attempt begins as well: its gate finds the question expired, and says no."""
+    expiry = (view.job or {}).get("metadata", {}).get("annotations", {}).get(EXPIRY, "")
+    conditions = view.status.get("conditions") or ()
+    since = next((one.get("lastTransitionTime") for one in conditions if one.get("type") == "Started"), None)
+    return _since(since, now) + (int(expiry) if expiry.isdecimal() else USUAL_EXPIRY) - now
 
 
 def _cancelled() -> Ending:

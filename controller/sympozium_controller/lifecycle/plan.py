@@ -17,7 +17,7 @@ from sympozium_controller.flags import Flags
 from sympozium_controller.lifecycle.gather import Gathered, origin_of
 from sympozium_controller.lifecycle.restore import restoring
 from sympozium_controller.lifecycle.rights import rights
-from sympozium_controller.lifecycle.view import ANSWERED, DIGEST
+from sympozium_controller.lifecycle.view import ANSWERED, DIGEST, EXPIRY
 from sympozium_controller.memory import MEMORY
 from sympozium_controller.names import (
     ANNOTATION_REQUESTER,
@@ -94,7 +94,7 @@ def plan(run: KubeObject, asked: AgentRun, found: Gathered, place: Place, now: f
         job=job_name(id, 1),
         account=account,
         labels={LABEL_RUN: id, LABEL_RUN_UID: uid, LABEL_INSTANCE: label(instance.name)},
-        annotations=_annotations(run, instance.name, told),
+        annotations=_annotations(run, instance.name, told, spec.approval.expiry),
         owner=Owner(RUNS.api_version, RUNS.kind, asked.name, uid),
         bus=place.bus,
         deadline=deadline(spec),
@@ -112,9 +112,9 @@ def _rendered(pod: Pod, where: InCluster, place: Place, asked: AgentRun) -> Mani
         raise Refused(Reason.InvalidDocument, origin_of(asked), "spec.input", str(error)) from None
 
 
-def _annotations(run: KubeObject, instance: str, told: str) -> dict[str, str]:
+def _annotations(run: KubeObject, instance: str, told: str, expiry: float) -> dict[str, str]:
     requester = run["metadata"].get("annotations", {}).get(ANNOTATION_REQUESTER)
-    found = {LABEL_RUN_NAME: run["metadata"]["name"], LABEL_INSTANCE: instance, DIGEST: told}
+    found = {LABEL_RUN_NAME: run["metadata"]["name"], LABEL_INSTANCE: instance, DIGEST: told, EXPIRY: f"{expiry:.0f}"}
     return found | ({ANNOTATION_REQUESTER: requester} if requester else {})
 
 

@@ -15,6 +15,8 @@ AGENT: Final = "agent"
 """The container of the agent."""
 ANSWERED: Final = "sympozium.ai/answered"
 """Annotation of an AgentRun: a suspended attempt of this number was answered, so the next may begin."""
+EXPIRY: Final = "sympozium.ai/approval-expiry"
+"""Annotation of a Job: the seconds for which a person's answer is waited for; then its gate says no."""
 DIGEST: Final = "sympozium.ai/run-digest"
 """Annotation of a Job: SHA-256 of the RunSpec that is frozen in it."""
 
