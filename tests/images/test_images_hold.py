@@ -32,6 +32,7 @@ SCRIPTS = {
     "sympozium-cli": {"sympozium"},
     **{entry["packages"][0].partition("[")[0]: {entry["command"]} for entry in map(program, IMAGES)},
 }
+SCRIPTS["sympozium-bridge"].add("sympozium-restore")
 SHELLS = {"sh", "dash", "bash", "ash", "zsh", "ksh", "busybox"}
 
 
