@@ -62,12 +62,11 @@ def _until_fenced(kubeconfig: Path) -> None:
     async def act(api: Client) -> str:
         for _ in range(600):
             try:
-                made = await api.create(SERVICE_ACCOUNTS, {"metadata": {"name": "stray"}}, "default")
+                made = await api.create(SERVICE_ACCOUNTS, {"metadata": {"generateName": "stray-"}}, "default")
+                await api.delete(SERVICE_ACCOUNTS, made["metadata"]["name"], "default")
             except Forbidden as error:
                 if "sympozium-fence" in error.message:
                     return error.message
-                continue
-            await api.delete(SERVICE_ACCOUNTS, "stray", "default", uid=made["metadata"]["uid"])
         raise AssertionError("the fence does not hold")
 
     acting(kubeconfig, act)

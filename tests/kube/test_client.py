@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from aiohttp import web
 
 from sympozium_protocol.exits import Ended
 from sympozium_protocol.kube import errors, resources
@@ -145,3 +147,32 @@ def test_a_kubeconfig_that_is_none_is_named(tmp_path: Path, text: str | None, to
         asyncio.run(login(str(file)))
     assert str(file) in str(refused.value)
     assert told in str(refused.value)
+
+
+def test_what_the_server_puts_off_is_asked_again_when_it_said(tmp_path: Path) -> None:
+    answers = [(429, {"Retry-After": "0"}), (429, {"Retry-After": "0"}), (200, {})]
+
+    async def answer(_: web.Request) -> web.Response:
+        status, headers = answers.pop(0)
+        return web.json_response({"kind": "Status", "metadata": {}}, status=status, headers=headers)
+
+    async def act() -> None:
+        application = web.Application()
+        application.router.add_get("/api/v1/namespaces/default", answer)
+        runner = web.AppRunner(application)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        port = runner.addresses[0][1]
+        clusters = [{"name": "x", "cluster": {"server": f"http://127.0.0.1:{port}"}}]
+        contexts = [{"name": "x", "context": {"cluster": "x", "user": "x"}}]
+        users = [{"name": "x", "user": {"token": "t"}}]
+        config = {"current-context": "x", "clusters": clusters, "contexts": contexts, "users": users}
+        (tmp_path / "kubeconfig").write_text(json.dumps(config))
+        try:
+            async with Client(await login(str(tmp_path / "kubeconfig"))) as api:
+                await api.get(resources.NAMESPACES, "default")
+        finally:
+            await runner.cleanup()
+
+    asyncio.run(act())
+    assert not answers

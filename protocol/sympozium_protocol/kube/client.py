@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlencode
 
 from sympozium_protocol.kube.api import Change, JsonPatch, KubeObject, Page, PatchType
-from sympozium_protocol.kube.errors import Away, Expired, KubeError, Unauthorized, error_of
+from sympozium_protocol.kube.errors import Away, Busy, Expired, KubeError, Unauthorized, error_of
 from sympozium_protocol.kube.login import Login
 from sympozium_protocol.kube.resources import Resource
 
@@ -24,6 +24,10 @@ WATCH: Final = 300
 SILENCE: Final = 90.0
 """Seconds without a word on a watch: the server sends bookmarks about every minute, so the connection is dead."""
 CONNECTIONS: Final = 32
+PUT_OFF: Final = 5
+"""Times that a request is made again which the server did not take (429) and said when: nothing was done."""
+LONGEST_PUT_OFF: Final = 2.0
+"""Seconds, whatever it said."""
 
 JSON: Final = "application/json"
 TABLE: Final = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
@@ -223,6 +227,26 @@ class Client:
         timeout: aiohttp.ClientTimeout | None = None,
     ) -> aiohttp.ClientResponse:
         headers = {"Accept": accept, "Content-Type": content, "User-Agent": self._agent}
+        left = PUT_OFF
+        while True:
+            try:
+                return await self._known(method, path, query, body, headers, timeout)
+            except Busy as error:
+                if error.status != 429 or error.retry_after is None or not left:
+                    raise
+                left -= 1
+                await asyncio.sleep(min(error.retry_after, LONGEST_PUT_OFF))
+
+    async def _known(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: object,
+        headers: dict[str, str],
+        timeout: aiohttp.ClientTimeout | None,
+    ) -> aiohttp.ClientResponse:
+        """Who is known no more looks again who he is, once."""
         try:
             return await self._once(method, path, query, body, headers, timeout)
         except Unauthorized:
