@@ -13,7 +13,7 @@ from bench.report import Row
 from sympozium_protocol.kube.client import Client
 from sympozium_protocol.kube.resources import RUNS
 from tests.support.cluster import Cluster
-from tests.support.operator import Operator, Place
+from tests.support.controlling import Operator, Place
 
 FINISHED = number("BENCH_CLUSTER_FINISHED", 5000)
 AFTER = 10.0

@@ -22,7 +22,7 @@ from sympozium_protocol.kube.resources import JOBS, PODS
 from tests.support.cluster import Cluster
 from tests.support.cluster_definitions import define_kinds
 from tests.support.cluster_start import start_cluster
-from tests.support.operator import Operator, Place, operating
+from tests.support.controlling import Operator, Place, operating
 
 RUNS_AT_ONCE = number("BENCH_CLUSTER_RUNS", 500)
 ONE_BY_ONE = min(RUNS_AT_ONCE, 100)

@@ -13,7 +13,7 @@ from sympozium_controller.names import LABEL_RUN_UID, run_id
 from sympozium_protocol.kube.api import Change, KubeObject
 from sympozium_protocol.kube.client import Client
 from sympozium_protocol.kube.resources import JOBS, PODS, RUNS
-from tests.support.operator import completed
+from tests.support.controlling import completed
 
 FINAL = ("Succeeded", "Failed", "Cancelled")
 STARTED = "2026-11-21T10:00:00Z"

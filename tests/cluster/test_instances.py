@@ -12,7 +12,7 @@ import pytest
 from sympozium_controller.names import deployment_name, gateway_service, memory_claim, memory_service
 from tests.support.cluster import Cluster
 from tests.support.cluster_definitions import define_kinds
-from tests.support.operator import Operator, Place, completed, operating, until
+from tests.support.controlling import Operator, Place, completed, operating, until
 
 OPENAI = {"name": "openai", "model": "m", "apiKeySecret": "keys"}
 

@@ -15,8 +15,8 @@ from sympozium_controller.names import deployment_name, memory_service
 from sympozium_controller.render.images import Images
 from tests.support.cluster_definitions import define_kinds
 from tests.support.cluster_node import NodeCluster, image
+from tests.support.controlling import Operator, Place, operating, until
 from tests.support.engine import TAG
-from tests.support.operator import Operator, Place, operating, until
 
 pytestmark = pytest.mark.xdist_group("node")
 SLOW = 180.0

@@ -11,7 +11,7 @@ from sympozium_controller.names import run_id
 from sympozium_protocol.messages.termination import Termination
 from tests.support.cluster import Cluster
 from tests.support.cluster_definitions import define_kinds
-from tests.support.operator import Operator, Place, completed, operating, until
+from tests.support.controlling import Operator, Place, completed, operating, until
 
 
 @pytest.fixture(scope="module")

@@ -20,10 +20,10 @@ from sympozium_protocol.messages.termination import Termination
 from tests.support.bus import Bridge, go, spec_of
 from tests.support.cluster import Cluster
 from tests.support.cluster_definitions import define_kinds
+from tests.support.controlling import Operator, Place, operating, until
 from tests.support.ipc import NOW
 from tests.support.nats import NatsServer
 from tests.support.nats_fixtures import nats_binary, shared_nats
-from tests.support.operator import Operator, Place, operating, until
 
 __all__ = ["nats_binary", "shared_nats"]
 

@@ -12,7 +12,7 @@ import pytest
 from sympozium_controller.names import run_id
 from tests.support.cluster import Cluster
 from tests.support.cluster_definitions import define_kinds
-from tests.support.operator import RUN, Operator, Place, Supervised, completed, operating, until
+from tests.support.controlling import RUN, Operator, Place, Supervised, completed, operating, until
 
 DEATHS = (
     "before-job",

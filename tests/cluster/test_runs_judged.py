@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.cluster import Cluster
 from tests.support.cluster_definitions import define_kinds
-from tests.support.operator import Operator, Place, completed, operating
+from tests.support.controlling import Operator, Place, completed, operating
 
 FROM_ELSEWHERE = {"sidecar": {"image": "elsewhere.example/tool:1", "commands": ["ls"]}}
 
