@@ -28,11 +28,12 @@ class Stage:
         self.namespace = namespace
         self.jobs: dict[str, float] = {}
         self.phases: dict[str, str] = {}
-        self._playing: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Stage]:
+        """What cannot be said of a pod ends the measurement: its run would be waited for in vain."""
         async with AsyncExitStack() as stack:
+            self._playing = await stack.enter_async_context(asyncio.TaskGroup())
             for resource, hear in ((JOBS, self._job), (PODS, self._pod), (RUNS, self._run)):
                 await stack.enter_async_context(following(self.api, resource, self.namespace, hear))
             yield self
@@ -59,9 +60,7 @@ class Stage:
 
     def _say(self, pod: str, phase: str, state: KubeObject) -> None:
         agent = {"name": "agent", "image": "a", "imageID": "", "ready": False, "restartCount": 0, "state": state}
-        task = asyncio.create_task(self._patch(pod, {"status": {"phase": phase, "containerStatuses": [agent]}}))
-        self._playing.add(task)
-        task.add_done_callback(self._playing.discard)
+        self._playing.create_task(self._patch(pod, {"status": {"phase": phase, "containerStatuses": [agent]}}))
 
     async def _patch(self, pod: str, body: KubeObject) -> None:
         await self.api.patch(PODS, pod, body, self.namespace, subresource="status")
