@@ -1,4 +1,4 @@
-"""What is decided about a run, from what a cluster says of it. Nothing here knows a server."""
+"""What is decided about a run from what a cluster says of it, from its beginning to its end: no server is here."""
 
 from __future__ import annotations
 
@@ -7,99 +7,37 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from sympozium_controller.lifecycle import history, line, trim
+from sympozium_controller.lifecycle import trim
 from sympozium_controller.lifecycle.actions import (
-    Action,
     Again,
-    DeleteJob,
     Emit,
     FindJob,
     KeepJob,
     LowerDeadline,
     PatchStatus,
-    Requeue,
     Start,
     TakeBackRights,
 )
-from sympozium_controller.lifecycle.decide import Times, decide
-from sympozium_controller.lifecycle.view import DIGEST, View
-from sympozium_controller.names import LABEL_ATTEMPT, LABEL_RUN_UID, run_id
-from sympozium_controller.objects.status import RunStatus
+from sympozium_controller.lifecycle.decide import decide
+from sympozium_controller.lifecycle.view import View
 from sympozium_protocol.clock import utc
 from sympozium_protocol.messages.termination import Termination
-
-NOW = 1_800_000_000.0
-UID = "11111111-2222"
-ID = run_id("r", UID)
-PINNED = "d" * 64
-SOON = Times(start_within=60, keep_job=5, stop_within=30)
-
-
-def run(*, cancel: bool = False, annotations: dict[str, str] | None = None, **status: Any) -> dict[str, Any]:
-    return {
-        "apiVersion": "sympozium.ai/v1alpha1",
-        "kind": "AgentRun",
-        "metadata": {
-            "name": "r",
-            "namespace": "a",
-            "uid": UID,
-            "generation": 1,
-            "resourceVersion": "1",
-            "creationTimestamp": utc(NOW),
-            "annotations": annotations or {},
-        },
-        "spec": {"instanceRef": "one", "input": "x", "cancel": cancel},
-        "status": status,
-    }
-
-
-def job(
-    *conditions: dict[str, Any], attempt: int = 1, age: float = 0.0, deadline: int = 700, **spec: Any
-) -> dict[str, Any]:
-    return {
-        "metadata": {
-            "name": ID if attempt == 1 else f"{ID}-{attempt}",
-            "namespace": "a",
-            "uid": f"job-{attempt}",
-            "creationTimestamp": utc(NOW - age),
-            "labels": {LABEL_RUN_UID: UID, LABEL_ATTEMPT: str(attempt)},
-            "annotations": {DIGEST: PINNED},
-        },
-        "spec": {"activeDeadlineSeconds": deadline, **spec},
-        "status": {"conditions": list(conditions)},
-    }
-
-
-def holds(type: str, reason: str = "", since: float = 0.0) -> dict[str, Any]:
-    return {"type": type, "status": "True", "reason": reason, "lastTransitionTime": utc(NOW - since)}
-
-
-def pod(state: dict[str, Any] | None = None, phase: str = "Pending", **status: Any) -> dict[str, Any]:
-    agents = [{"name": "agent", "image": "reg/agent:1", "state": state}] if state else []
-    return {
-        "metadata": {"name": "p", "namespace": "a", "uid": "pod"},
-        "spec": {"nodeName": "n1"},
-        "status": {"phase": phase, "conditions": [], "containerStatuses": agents, **status},
-    }
-
-
-def ended(told: Termination | str = "", code: int = 0, reason: str = "") -> dict[str, Any]:
-    message = told if isinstance(told, str) else told.within(4096).decode()
-    return {"terminated": {"exitCode": code, "reason": reason, "message": message}}
-
-
-HAS_JOB = {"phase": "Pending", "jobName": ID, "jobUID": "job-1", "attempt": 1}
-
-
-def status_of(actions: tuple[Action, ...]) -> dict[str, Any]:
-    """What is to be written, which the schema takes."""
-    (patch,) = (one for one in actions if isinstance(one, PatchStatus))
-    RunStatus.model_validate({**patch.status, "conditions": tuple(patch.status.get("conditions", ()))})
-    return dict(patch.status)
-
-
-def kinds(actions: tuple[Action, ...]) -> list[type[Action]]:
-    return [type(one) for one in actions]
+from tests.support.deciding import (
+    HAS_JOB,
+    ID,
+    NOW,
+    PINNED,
+    PULL,
+    SOON,
+    SUSPENDED,
+    ended,
+    holds,
+    job,
+    kinds,
+    pod,
+    run,
+    status_of,
+)
 
 
 def test_a_new_run_is_started() -> None:
@@ -206,56 +144,7 @@ def test_a_job_that_is_out_of_sight_is_looked_for_before_it_is_lost() -> None:
     assert status_of(decide(cancelled, NOW))["phase"] == "Cancelled"
 
 
-# -- a pod that cannot begin -----------------------------------------------------------------------------------
-
-PULL = {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling"}}
-SETUP = {"waiting": {"reason": "CreateContainerConfigError", "message": 'secret "s" not found'}}
-OTHER = {"waiting": {"reason": "CreateContainerConfigError", "message": "runAsNonRoot"}}
-NO_NODE = [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}]
-
-
-@pytest.mark.parametrize(
-    ("view", "reason", "named"),
-    [
-        (View(run(), job(age=9), pod(PULL)), "ImageUnavailable", "reg/agent:1"),
-        (View(run(), job(age=9), pod(SETUP)), "MissingKey", '"s"'),
-        (View(run(), job(age=9), pod(OTHER)), "PodRefused", "runAsNonRoot"),
-        (View(run(), job(age=9), pod(), unmounted='secret "key" not found'), "MissingKey", '"key"'),
-        (View(run(), job(age=9), refused="exceeded quota: tiny"), "PodRefused", "quota: tiny"),
-        (View(run(), job(age=9), pod(conditions=NO_NODE)), "Unschedulable", "0/3 nodes"),
-    ],
-)
-def test_what_keeps_a_pod_from_beginning_is_told_while_it_is_waited_for(view: View, reason: str, named: str) -> None:
-    actions = decide(view, NOW, SOON)
-    status = status_of(actions)
-    assert (status["phase"], status["reason"]) == ("Pending", reason)
-    assert named in status["message"]
-    assert kinds(actions) == [PatchStatus, Emit, Requeue]
-    (started,) = (one for one in status["conditions"] if one["type"] == "Started")
-    assert (started["status"], started["reason"]) == ("False", reason)
-
-
-def test_one_trouble_is_told_in_its_first_words() -> None:
-    first = status_of(decide(View(run(), job(), pod(PULL)), NOW, SOON))
-    other = {"waiting": {"reason": "ErrImagePull", "message": "not found"}}
-    assert kinds(decide(View(run(**first), job(), pod(other)), NOW + 10, SOON)) == [Requeue]
-
-
-def test_a_pod_that_cannot_begin_fails_its_run_after_a_while_and_the_job_goes_then() -> None:
-    stuck = View(run(**HAS_JOB), job(age=61), pod(PULL))
-    status = status_of(decide(stuck, NOW, SOON))
-    assert (status["phase"], status["reason"]) == ("Failed", "ImageUnavailable")
-    over = View(run(**status), job(age=61), pod(PULL))
-    assert decide(over, NOW, SOON) == (DeleteJob(ID, "job-1"),)
-
-
-def test_a_pod_without_a_node_is_told_only_after_a_while() -> None:
-    actions = decide(View(run(), job(), pod(conditions=NO_NODE)), NOW, SOON)
-    assert "reason" not in status_of(actions)
-    assert kinds(actions) == [PatchStatus, Requeue]
-
-
-# -- cancelling --------------------------------------------------------------------------------------------
+# -- cancelling
 
 
 def test_a_run_that_is_cancelled_before_it_began_has_no_job() -> None:
@@ -299,37 +188,7 @@ def test_a_pod_that_does_not_end_when_told_is_not_waited_for_for_ever() -> None:
     assert status_of(decide(silent, NOW, SOON))["reason"] == "NodeLost"
 
 
-# -- waiting for a person ------------------------------------------------------------------------------------
-
-SUSPENDED = ended(Termination(reason="Suspended", message="nobody answered"), 51)
-WAITS = {**HAS_JOB, "phase": "Waiting", "reason": "Suspended"}
-
-
-def test_an_attempt_that_ended_to_wait_is_no_end_of_the_run() -> None:
-    status = status_of(decide(View(run(**HAS_JOB), job(), pod(SUSPENDED)), NOW))
-    assert (status["phase"], status["reason"], status["waitingFor"]) == ("Waiting", "Suspended", "Answer")
-    assert kinds(decide(View(run(**WAITS), job(), pod(SUSPENDED)), NOW)) == [Requeue]
-
-
-def test_an_answer_begins_the_next_attempt_and_an_older_one_does_not() -> None:
-    answered = {"sympozium.ai/answered": "1"}
-    assert decide(View(run(annotations=answered, **WAITS), job()), NOW) == (Again(ID, 2),)
-    second = {**WAITS, "attempt": 2, "jobName": f"{ID}-2"}
-    assert kinds(decide(View(run(annotations=answered, **second)), NOW)) == [Requeue]
-    told = status_of(decide(View(run(annotations=answered, **WAITS), job(attempt=2)), NOW))
-    assert (told["phase"], told["attempt"], told["jobName"]) == ("Pending", 2, f"{ID}-2")
-
-
-def test_nobody_is_waited_for_longer_than_his_answer_counts() -> None:
-    waits = {**WAITS, "conditions": [{"type": "Started", "status": "False", "lastTransitionTime": utc(NOW - 60)}]}
-    patient, over = job(), job()
-    patient["metadata"]["annotations"] = {"sympozium.ai/approval-expiry": "100"}
-    over["metadata"]["annotations"] = {"sympozium.ai/approval-expiry": "60"}
-    assert decide(View(run(**waits), patient), NOW) == (Requeue(40.0),)
-    assert decide(View(run(**waits), over), NOW) == (Again(ID, 2),)
-
-
-# -- afterwards --------------------------------------------------------------------------------------------
+# -- afterwards
 
 
 def test_what_made_a_finished_run_goes_after_its_result_is_stored() -> None:
@@ -355,36 +214,7 @@ def test_a_run_that_has_ended_is_never_changed(phase: str, cancel: bool, seen: d
     assert not any(isinstance(one, PatchStatus | Start | Again) for one in decide(over, NOW))
 
 
-# -- the line, the history, what is kept ---------------------------------------------------------------------
-
-
-def one_of(name: str, created: str, **status: Any) -> dict[str, Any]:
-    return {"metadata": {"name": name, "uid": name, "creationTimestamp": created}, "spec": {}, "status": status}
-
-
-def test_the_line_goes_by_creation_and_then_by_name() -> None:
-    runs = [one_of("b", "1"), one_of("c", "0"), one_of("a", "1")]
-    assert [line.ahead(one, runs, set(), 1) for one in runs] == [2, None, 1]
-    assert [line.ahead(one, runs, {"c"}, 2) for one in runs] == [1, None, None]
-    assert [one["metadata"]["name"] for one in line.first(runs, 2)] == ["c", "a"]
-
-
-def test_who_waits_for_something_else_keeps_nobody_from_going() -> None:
-    lacking = one_of("a", "0", phase="Waiting", reason="MissingReference")
-    gone = one_of("b", "0", phase="Failed")
-    assert line.ahead(one_of("c", "1"), [lacking, gone], set(), 1) is None
-
-
-def test_history_limits_touch_only_finished_runs_of_that_source() -> None:
-    def made(name: str, phase: str, source: str = "s") -> dict[str, Any]:
-        found = one_of(name, "0", phase=phase, completionTime=name)
-        found["metadata"]["labels"] = {history.LABEL_SOURCE: source}
-        return found
-
-    runs = [made("1", "Succeeded"), made("2", "Succeeded"), made("3", "Failed"), made("4", "Cancelled")]
-    others = [made("0", "Succeeded", "t"), made("0", "Running"), one_of("0", "0", phase="Succeeded")]
-    surplus = history.surplus([*runs, *others], "s", succeeded=1, failed=1)
-    assert [one["metadata"]["name"] for one in surplus] == ["1", "3"]
+# -- what is kept of it
 
 
 def test_little_is_kept_of_a_finished_run() -> None:

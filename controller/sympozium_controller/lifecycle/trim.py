@@ -1,6 +1,6 @@
 """What is kept of an object of the cluster: what decisions read, and nothing else. Pure.
 
-A controller holds thousands of finished runs, so of those only what a line and a history need is kept.
+A controller holds thousands of finished runs, so of those only what a line and their clean-up need is kept.
 """
 
 from __future__ import annotations
