@@ -70,9 +70,11 @@ def test_a_run_waits_for_what_it_names_and_goes_on_when_that_is_there(place: Pla
     assert "spec.instanceRef" in status["message"]
     (resolved,) = (one for one in status["conditions"] if one["type"] == "Resolved")
     assert resolved["status"] == "False"
+    assert place.is_told("early", "MissingReference") == ("Warning", "MissingReference", status["message"])
     place.instance("later")
     place.pod("early")
     assert place.becomes("early", "Pending")["waitingFor"] == ""
+    place.is_told("early", "MissingReference")
 
 
 def test_a_run_waits_for_a_secret_by_name(place: Place, controller: Operator) -> None:
@@ -91,6 +93,7 @@ def test_more_runs_than_may_go_at_once_wait_in_the_order_of_their_creation(place
     first = place.pod("line-a")
     for name in ("line-b", "line-c"):
         assert place.becomes(name, "Waiting", "InLine")["waitingFor"] == "Turn"
+        assert place.is_told(name, "InLine") == ("Normal", "InLine", "the instance runs 1 at a time")
     place.ends(first, completed())
     place.becomes("line-a", "Succeeded")
     place.pod("line-b")
@@ -124,6 +127,8 @@ def test_an_image_that_cannot_be_had_is_told_by_name(place: Place, controller: O
     place.pod_status(pod, "Pending", waiting)
     status = place.becomes("imageless", "Pending", "ImageUnavailable", within=5)
     assert status["message"].startswith("image a of container agent: ErrImagePull: not found")
+    place.pod_status(pod, "Pending", {"waiting": {"reason": "ImagePullBackOff", "message": "not found"}})
+    assert place.is_told("imageless", "ImageUnavailable") == ("Warning", "ImageUnavailable", status["message"])
     place.begins(pod)
     assert place.becomes("imageless", "Running")["message"] == ""
 
@@ -136,6 +141,7 @@ def test_a_pod_that_a_quota_refuses_is_told_with_the_quota(cluster: Cluster, pla
         tight.run("crowded")
         status = tight.becomes("crowded", "Pending", "PodRefused")
         assert "exceeded quota: tiny" in status["message"]
+        assert tight.is_told("crowded", "PodRefused")[2] == status["message"]
         assert tight.becomes("crowded", "Failed")["reason"] == "PodRefused"
         until("its Job is gone", lambda: not tight.jobs("crowded"))
 

@@ -14,6 +14,7 @@ from sympozium_protocol.bus.documents import Status
 from sympozium_protocol.bus.link import connected
 from sympozium_protocol.bus.settings import BusSettings
 from sympozium_protocol.files import digest
+from sympozium_protocol.messages.calls import Question
 from sympozium_protocol.messages.console import Answer, Cancel
 from sympozium_protocol.messages.result import RunResult
 from sympozium_protocol.messages.termination import Termination
@@ -61,6 +62,21 @@ def result(run: str, output: str, **changes: Any) -> RunResult:
         "completion_time": NOW,
     }
     return RunResult.model_validate({**whole, **changes})
+
+
+def question(id: str, tool: str) -> Question:
+    """What a gate asks about a call of the participant ``subject``."""
+    return Question(
+        id=id,
+        participant="subject",
+        tool=tool,
+        arguments={"secret": "hunter2"},
+        effect="write",
+        digest="a" * 64,
+        reason="policy default asks",
+        time=NOW,
+        expires=NOW,
+    )
 
 
 @pytest.mark.parametrize("where", ["result", "blob"])
@@ -147,11 +163,16 @@ def test_an_answer_over_the_bus_begins_the_next_attempt(
 
     async def ask() -> None:
         async with bridge(shared_nats, place, "asked") as gate:
-            await gate.say("bridge/questions/subject/3-1.json", b'{"kind":"Question"}')
+            await gate.say("bridge/questions/subject/2-1.json", question("2-1", "look"))
+            await gate.say("bridge/verdicts/subject/2-1.json", b"{}")
+            await gate.say("bridge/questions/subject/3-1.json", question("3-1", "change"))
 
     go(ask())
     place.ends(pod, Termination(reason="Suspended", message="nobody answered"), 51)
-    place.becomes("asked", "Waiting", "Suspended")
+    told = place.becomes("asked", "Waiting", "Suspended")["message"]
+    assert "an answer to subject/3-1 (change), and another begins" in told
+    assert told.endswith(f"sympozium approve asked 3-1 --on cluster -n {place.namespace} (or deny)")
+    assert place.is_told("asked", "Suspended") == ("Normal", "Suspended", told)
 
     async def answer() -> None:
         gate = bridge(shared_nats, place, "asked")
@@ -170,15 +191,23 @@ def test_a_run_whose_gate_waits_for_a_person_is_waiting_and_then_runs_on(
     place.begins(place.pod("gated"))
     place.becomes("gated", "Running")
 
+    async def ask() -> None:
+        async with bridge(shared_nats, place, "gated") as gate:
+            await gate.say("bridge/questions/ops/3-1.json", question("3-1", "kubectl_delete"))
+
     async def say(phase: Literal["Waiting", "Running"], *waiting: str) -> None:
         gate = bridge(shared_nats, place, "gated")
         told = Status(run=gate.run.run, phase=phase, waiting=waiting)
         async with connected(BusSettings(shared_nats.url), principal="test") as link:
             await link.publish(subjects.status(gate.run), told.encode())
 
-    asyncio.run(say("Waiting", "ops/3-1"))
+    go(ask())
+    asyncio.run(say("Waiting", "ops/3-1", "\x1b[2J no call", "ops/" + "x" * 5000))
     status = place.becomes("gated", "Waiting", "ApprovalRequired")
-    assert (status["waitingFor"], status["message"]) == ("Answer", "it waits for an answer to ops/3-1")
+    how = f"sympozium approve gated 3-1 --on cluster -n {place.namespace} (or deny)"
+    assert status["waitingFor"] == "Answer"
+    assert status["message"] == f"it waits for an answer to ops/3-1 (kubectl_delete): {how}"
+    assert place.is_told("gated", "ApprovalRequired") == ("Normal", "ApprovalRequired", status["message"])
     asyncio.run(say("Running"))
     assert place.becomes("gated", "Running")["waitingFor"] == ""
 

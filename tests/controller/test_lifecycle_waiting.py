@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,11 +13,13 @@ from sympozium_controller.lifecycle.actions import (
     DeleteJob,
     Emit,
     PatchStatus,
+    ReadQuestions,
     Requeue,
 )
-from sympozium_controller.lifecycle.decide import decide
+from sympozium_controller.lifecycle.decide import decide, settle_missing
 from sympozium_controller.lifecycle.view import View
 from sympozium_protocol.clock import utc
+from sympozium_protocol.messages.termination import Termination
 from tests.support.deciding import (
     HAS_JOB,
     ID,
@@ -24,6 +27,7 @@ from tests.support.deciding import (
     PULL,
     SOON,
     SUSPENDED,
+    ended,
     job,
     kinds,
     pod,
@@ -97,6 +101,79 @@ def test_an_answer_begins_the_next_attempt_and_an_older_one_does_not() -> None:
     assert (told["phase"], told["attempt"], told["jobName"]) == ("Pending", 2, f"{ID}-2")
 
 
+def test_the_call_that_a_suspended_run_asks_about_is_read_before_it_is_told() -> None:
+    silent = View(run(**HAS_JOB), job(), pod(SUSPENDED), bus=True)
+    assert decide(silent, NOW) == (ReadQuestions(over=True),)
+    heard_before = replace(silent, asks=("ops/2-1",), questions={"ops/2-1": "kubectl_apply"})
+    assert decide(heard_before, NOW) == (ReadQuestions(over=True),)
+    asked = View(run(**HAS_JOB), job(), pod(SUSPENDED), bus=True, questions={"ops/3-1": "kubectl_delete"})
+    actions = decide(asked, NOW)
+    told = status_of(actions)
+    assert (told["reason"], told["waitingFor"]) == ("Suspended", "Answer")
+    assert told["message"] == (
+        "its pod ended while it waited for an answer to ops/3-1 (kubectl_delete), and another begins after it: "
+        "sympozium approve r 3-1 --on cluster -n a (or deny)"
+    )
+    (started,) = (one for one in told["conditions"] if one["type"] == "Started")
+    assert started["message"] == told["message"]
+    assert Emit("Normal", "Suspended", told["message"]) in actions
+
+
+def test_the_calls_that_a_gate_waits_with_are_told_with_their_tools_and_how_to_answer() -> None:
+    going = pod({"running": {"startedAt": utc(NOW)}}, "Running")
+    heard = View(run(**HAS_JOB), job(), going, bus=True, asks=("ops/3-1", "ops/3-2"))
+    assert decide(heard, NOW) == (ReadQuestions(),)
+    known = replace(heard, questions={"ops/3-1": "kubectl_delete", "ops/3-2": ""})
+    actions = decide(known, NOW)
+    told = status_of(actions)
+    assert (told["phase"], told["reason"], told["waitingFor"]) == ("Waiting", "ApprovalRequired", "Answer")
+    assert told["message"] == (
+        "it waits for an answer to ops/3-1 (kubectl_delete), ops/3-2: "
+        "sympozium approve r 3-1 --on cluster -n a (or deny)"
+    )
+    assert Emit("Normal", "ApprovalRequired", told["message"]) in actions
+    assert decide(replace(known, run=run(**HAS_JOB | told)), NOW) == ()
+    fewer = decide(replace(known, run=run(**HAS_JOB | told), asks=("ops/3-2",)), NOW)
+    assert kinds(fewer) == [PatchStatus]  # it waits already: the status says for what, and no further Event
+
+
+def test_many_calls_that_wait_are_counted_and_not_all_named() -> None:
+    going = pod({"running": {"startedAt": utc(NOW)}}, "Running")
+    calls = {f"ops/3-{number}": "kubectl_delete" for number in range(1, 9)}
+    heard = View(run(**HAS_JOB), job(), going, bus=True, asks=tuple(calls), questions=calls)
+    message = status_of(decide(heard, NOW))["message"]
+    assert "ops/3-4 (kubectl_delete) and 4 more: sympozium approve r 3-1" in message
+    assert "3-5" not in message
+
+
+def test_what_an_agent_says_of_its_end_is_one_plain_line_in_the_status() -> None:
+    told = ended(Termination(reason="Suspended", message="first\nsecond \x1b[31m\u202ered"), 51)
+    status = status_of(decide(View(run(**HAS_JOB), job(), pod(told)), NOW))
+    assert status["message"] == "first second \ufffd[31m\ufffdred"
+    failed = ended(Termination(reason="BudgetExceeded", message="a\tb\u202e"), 41)
+    actions = decide(View(run(**HAS_JOB), job(), pod(failed)), NOW)
+    assert status_of(actions)["message"] == "a b\ufffd"
+    assert all("\u202e" not in one["message"] for one in status_of(actions)["conditions"])
+    assert Emit("Warning", "BudgetExceeded", "a b\ufffd") in actions
+
+
+@pytest.mark.parametrize(
+    "waits",
+    [
+        View(run(cancel=True, phase="Waiting", reason="InLine", waitingFor="Turn"), ahead=3),
+        View(run(cancel=True, phase="Waiting", reason="MissingReference", waitingFor="SkillPack/x")),
+        View(run(cancel=True, **WAITS), job(), pod(SUSPENDED)),
+        View(run(cancel=True, **WAITS)),
+        View(run(cancel=True, **WAITS), job(), bus=True),
+        View(run(cancel=True, annotations={"sympozium.ai/answered": "1"}, **WAITS), job()),
+    ],
+)
+def test_a_run_that_waits_and_is_cancelled_ends_at_once_without_a_job(waits: View) -> None:
+    actions = decide(waits, NOW)
+    assert kinds(actions) == [PatchStatus, Emit]
+    assert status_of(actions)["phase"] == "Cancelled"
+
+
 def test_nobody_is_waited_for_longer_than_his_answer_counts() -> None:
     waits = {**WAITS, "conditions": [{"type": "Started", "status": "False", "lastTransitionTime": utc(NOW - 60)}]}
     patient, over = job(), job()
@@ -111,6 +188,25 @@ def test_nobody_is_waited_for_longer_than_his_answer_counts() -> None:
 
 def one_of(name: str, created: str, **status: Any) -> dict[str, Any]:
     return {"metadata": {"name": name, "uid": name, "creationTimestamp": created}, "spec": {}, "status": status}
+
+
+def test_a_run_that_begins_to_wait_is_told_once_for_each_reason() -> None:
+    lacks = settle_missing(View(run()), "SkillPack/x", "spec.skills.0: there is no SkillPack x", NOW)
+    assert Emit("Warning", "MissingReference", "spec.skills.0: there is no SkillPack x") in lacks
+    first = run(**status_of(lacks))
+    assert settle_missing(View(first), "SkillPack/x", "spec.skills.0: there is no SkillPack x", NOW + 5) == ()
+    other = settle_missing(View(first), "Secret/k", "there is no Secret k", NOW + 9)
+    assert kinds(other) == [PatchStatus, Emit]
+    line_now = decide(View(first, ahead=2), NOW + 10, limit=1)
+    assert Emit("Normal", "InLine", "the instance runs 1 at a time") in line_now
+    assert decide(View(run(**status_of(lacks) | status_of(line_now)), ahead=1), NOW + 20, limit=1) == ()
+
+
+def test_a_run_that_waits_for_nothing_tells_no_more_than_its_end() -> None:
+    going = pod({"running": {"startedAt": utc(NOW)}}, "Running")
+    pending = status_of(decide(View(run(), job()), NOW))
+    running = decide(View(run(**pending), job(), going), NOW)
+    assert kinds(running) == [PatchStatus]
 
 
 def test_the_line_goes_by_creation_and_then_by_name() -> None:

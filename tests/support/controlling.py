@@ -152,6 +152,21 @@ class Place:
 
         return until(f"{name} is {phase} {reason or ''}", look, within)
 
+    def events(self, name: str) -> list[tuple[str, str, str]]:
+        """What was told about a run: type, reason and message of each."""
+        found = self.items("events", "--field-selector", f"involvedObject.kind=AgentRun,involvedObject.name={name}")
+        return [(one["type"], one["reason"], one["message"]) for one in found]
+
+    def is_told(self, name: str, reason: str) -> tuple[str, str, str]:
+        """The one event of this reason about a run, once it is there."""
+
+        def look() -> tuple[str, str, str] | None:
+            return next((one for one in self.events(name) if one[1] == reason), None)
+
+        found = until(f"an event says {reason} of {name}", look)
+        assert [one[1] for one in self.events(name)].count(reason) == 1
+        return found
+
     def jobs(self, name: str) -> list[dict[str, Any]]:
         uid = self.get("ar", name)["metadata"]["uid"]
         return self.items("jobs", "-l", f"{RUN}={uid}")

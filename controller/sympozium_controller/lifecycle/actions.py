@@ -47,6 +47,13 @@ class LookForAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadQuestions:
+    """Read from the run's stream which calls it asks a person about. ``over``: its pod waits for them no more."""
+
+    over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class LowerDeadline:
     """End the Job's pod: its programs are told to end, and then killed."""
 
@@ -100,5 +107,5 @@ class Emit:
 
 Action: TypeAlias = (
     Start | Again | PatchStatus | ReadOutput | SayCancel | LookForAnswer
-    | LowerDeadline | DeleteJob | KeepJob | TakeBackRights | FindJob | Requeue | Emit
+    | ReadQuestions | LowerDeadline | DeleteJob | KeepJob | TakeBackRights | FindJob | Requeue | Emit
 )  # fmt: skip

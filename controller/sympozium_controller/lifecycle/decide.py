@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from sympozium_controller.lifecycle import status
+from sympozium_controller.lifecycle import questions, status
 from sympozium_controller.lifecycle.actions import (
     Action,
     Again,
@@ -21,6 +21,7 @@ from sympozium_controller.lifecycle.actions import (
     LowerDeadline,
     PatchStatus,
     ReadOutput,
+    ReadQuestions,
     Requeue,
     SayCancel,
     Start,
@@ -51,6 +52,8 @@ class Times:
 USUAL: Final = Times()
 USUAL_EXPIRY: Final = 86400
 """Seconds, where a Job does not say."""
+_USUAL: Final = frozenset({status.IN_LINE, status.APPROVAL, Reason.Suspended.name})
+"""Reasons to wait that are no trouble."""
 UNSCHEDULED: Final = 3.0
 """Seconds for which no node may be found before that is told: a burst of pods, or a node that is being added."""
 
@@ -138,6 +141,8 @@ def _under_way(view: View, now: float, times: Times) -> Actions:
 
 def _under_way_but(view: View, trouble: Trouble | None, now: float, times: Times) -> Actions:
     assert view.job is not None
+    if questions.unread(view):
+        return (ReadQuestions(),)
     wanted = status.under_way(view, trouble, now)
     found: Actions = _patch(view, wanted)
     if view.cancel:
@@ -168,24 +173,27 @@ def _lower(view: View) -> Actions:
 
 def _end(view: View, ending: Ending, now: float) -> Actions:
     if ending.reason is Reason.Suspended:
+        if view.bus and (view.questions is None or view.asks):
+            return (ReadQuestions(over=True),)
         return _patch(view, status.suspended(view, ending, now))
     account = ending.told
     if view.bus and account and account.cut and account.output_digest and view.output is None:
         return (ReadOutput(account.output_digest),)
     well = ending.reason in (Reason.Completed, Reason.Cancelled)
-    told = Emit("Normal" if well else "Warning", ending.reason.name, ending.message or ending.reason.phase)
+    why = status.plain(ending.message) or ending.reason.phase
+    told = Emit("Normal" if well else "Warning", ending.reason.name, why)
     return (PatchStatus(status.ended(view, ending, now)), told)
 
 
 def _patch(view: View, wanted: status.Status) -> Actions:
-    """A Warning goes with a new reason that is a trouble."""
+    """With an Event where the run begins to wait, or to wait for something else: a Warning if that is a trouble."""
     changed = status.changes(view, wanted)
     if not changed:
         return ()
-    reason = changed.get("reason", "")
-    if reason in Reason.__members__ and reason != Reason.Suspended.name:
-        return (PatchStatus(changed), Emit("Warning", reason, wanted.get("message", "")))
-    return (PatchStatus(changed),)
+    begins = changed.get("reason") or (changed.get("waitingFor") and wanted["reason"])
+    if not begins:
+        return (PatchStatus(changed),)
+    return (PatchStatus(changed), Emit("Normal" if begins in _USUAL else "Warning", begins, wanted["message"]))
 
 
 def _afterwards(view: View, times: Times) -> Actions:

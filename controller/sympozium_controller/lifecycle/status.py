@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from sympozium_controller.lifecycle import questions
 from sympozium_controller.lifecycle.ending import Ending
 from sympozium_controller.lifecycle.trouble import Trouble
 from sympozium_controller.lifecycle.view import DIGEST, View, agent_state, attempt_of
@@ -31,6 +32,12 @@ def changes(view: View, wanted: Mapping[str, Any]) -> Status:
     """What of ``wanted`` the run's status does not say yet."""
     had = view.status
     return {name: value for name, value in wanted.items() if had.get(name, _absent(value)) != value}
+
+
+def plain(message: str) -> str:
+    """As much as a status holds, in one line, without what a terminal would obey: it may be the agent's own words."""
+    line = " ".join(message[:MAX_MESSAGE].split())
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
 
 
 def _absent(value: object) -> object:
@@ -65,7 +72,7 @@ def _phase(view: View, phase: str, reason: str, message: str) -> Status:
         "observedGeneration": view.run["metadata"].get("generation", 1),
         "phase": phase,
         "reason": reason,
-        "message": message[:MAX_MESSAGE],
+        "message": plain(message),
         "waitingFor": "",
     }
 
@@ -100,8 +107,7 @@ def under_way(view: View, trouble: Trouble | None, now: float) -> Status:
 def _running(view: View) -> Status:
     """With somebody to be asked: Waiting for as long as its gate says so, and until it says otherwise."""
     if view.asks:
-        why = f"it waits for an answer to {', '.join(view.asks)}"
-        return _waiting(view, APPROVAL, why, ANSWER)
+        return _waiting(view, APPROVAL, questions.asked_now(view, view.asks), ANSWER)
     if view.asks is None and _asked(view):
         return {}
     return _phase(view, "Running", "", "")
@@ -140,7 +146,7 @@ def cancelling(view: View, now: float) -> Status:
 
 def suspended(view: View, ending: Ending, now: float) -> Status:
     """The attempt ended to wait for a person; the next begins after the answer."""
-    why = ending.message or "it waits for an answer"
+    why = questions.asked_before(view) or ending.message or "it waits for an answer"
     told = _phase(view, "Waiting", Reason.Suspended.name, why) | {"waitingFor": ANSWER}
     return _of_job(view) | told | _conditions(view, now, Started=("False", Reason.Suspended.name, why))
 
@@ -208,6 +214,6 @@ def _conditions(view: View, now: float, **wanted: tuple[str, str, str]) -> Statu
             "observedGeneration": generation,
             "lastTransitionTime": since or utc(now),
             "reason": reason,
-            "message": message[:MAX_MESSAGE],
+            "message": plain(message),
         }
     return {"conditions": list(found.values())}

@@ -29,6 +29,8 @@ class View:
     asked, and has no Job of this run. ``bus``: runs can be read and spoken to. ``output``: the whole answer as the
     stream has it, empty where it cannot be had, None: not looked for. ``answered``: the suspended attempt whose
     question was answered. ``asks``: the calls that its gate waits for a person with; None: nothing was heard of it.
+    ``questions``: calls of which a person was asked and that have no answer, with their tools (empty where only the
+    id is known), as the stream has them; None: not looked for.
     """
 
     run: KubeObject
@@ -43,6 +45,7 @@ class View:
     output: str | None = None
     answered: int = 0
     asks: tuple[str, ...] | None = None
+    questions: Mapping[str, str] | None = None
 
     @property
     def uid(self) -> str:

@@ -19,6 +19,7 @@ from sympozium_controller.lifecycle.actions import (
     LowerDeadline,
     PatchStatus,
     ReadOutput,
+    ReadQuestions,
     Requeue,
     SayCancel,
     Start,
@@ -125,6 +126,7 @@ class Acting:
             self._later(key_of(view.run), 1.0)
             return
         self._memory.asks.pop(view.uid, None)
+        self._memory.questions.pop(view.uid, None)
         try:
             self._held.jobs.put(await self._starting.again(view.run, action.job, action.attempt))
             told.again = True
@@ -200,6 +202,15 @@ class Acting:
         if await self._stream.answered(view.run["metadata"]["namespace"], view.id):
             self._memory.answered[view.uid] = view.attempt
             told.again = True
+
+    @_do.register
+    async def _(self, action: ReadQuestions, view: View, told: Told) -> None:
+        assert self._stream is not None
+        found = await self._stream.questions(view.run["metadata"]["namespace"], view.id)
+        if action.over:
+            self._memory.asks[view.uid] = ()
+        self._memory.questions[view.uid] = dict.fromkeys(() if action.over else view.asks or (), "") | found
+        told.again = True
 
     @_do.register
     async def _(self, action: TakeBackRights, view: View, told: Told) -> None:

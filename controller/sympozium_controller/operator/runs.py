@@ -130,6 +130,7 @@ class Runs:
         one = self._by_id.get((namespace, run))
         if one is not None and self._memory.asks.get(one["metadata"]["uid"]) != asks:
             self._memory.asks[one["metadata"]["uid"]] = asks
+            self._memory.questions.pop(one["metadata"]["uid"], None)
             self.queue.add(key_of(one))
 
     # -- one look ----------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
-"""Runs on the bus, as the controller needs them: a long answer read whole, Cancel said, an Answer looked for, and how
-gates say that they stand.
+"""Runs on the bus, as the controller needs them: a long answer read whole, Cancel said, an Answer looked for, the
+questions of a run, and how gates say that they stand.
 
-A connection is made for each of the first three and closed again: few runs need any of it. What the bus cannot do now
+A connection is made for each of the first four and closed again: few runs need any of it. What the bus cannot do now
 is said to the caller as "no", and the run goes on without it.
 """
 
@@ -15,11 +15,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from sympozium_controller.lifecycle.questions import CALL
 from sympozium_controller.names import CONTROLLER_ACCOUNT
 from sympozium_protocol.clock import utc
 from sympozium_protocol.exits import Ended
 from sympozium_protocol.files import digest
 from sympozium_protocol.messages.base import InvalidDocument
+from sympozium_protocol.messages.calls import Question
 from sympozium_protocol.messages.console import Answer, Cancel
 from sympozium_protocol.messages.result import RunResult
 from sympozium_protocol.process import log
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 WITHIN: Final = 10.0
 """Seconds for one of these: the end of a run waits for no more."""
 AT_ONCE: Final = 4
+MOST: Final = 64
+"""Calls of one run that are listened to; a gate lets eight be in flight."""
 AGAIN: Final = 2.0
 """Seconds until a bus that is away is tried again."""
 
@@ -43,17 +47,24 @@ _OF_A_CALL: Final = re.compile(r"bridge/(questions|verdicts)/([^/]+/[^/]+)\.json
 
 @dataclass
 class Story:
-    """What was read of a run: its answer, if it has this digest; which question was the last, and what was decided."""
+    """What was read of a run: its answer, if it has this digest; which question was the last, which tool
+    each is about, and what was decided."""
 
     wanted: str = ""
     output: str | None = None
     question: str = ""
+    tools: dict[str, str] = field(default_factory=dict)
     decided: set[str] = field(default_factory=set)
 
     @property
     def answered(self) -> bool:
         """Is there an answer to what the run asked last?"""
         return bool(self.question) and self.question in self.decided
+
+    @property
+    def open(self) -> dict[str, str]:
+        """Calls without an answer, and their tools."""
+        return {call: tool for call, tool in self.tools.items() if CALL.fullmatch(call) and call not in self.decided}
 
     def file(self, path: str, data: bytes) -> None:
         if self.wanted and path == f"agent/blobs/{self.wanted}":
@@ -64,15 +75,16 @@ class Story:
             except (InvalidDocument, UnicodeEncodeError):
                 return
         elif found := _OF_A_CALL.fullmatch(path):
-            self._call(found[1], found[2])
+            self._call(found[1], found[2], data)
 
     def _output(self, data: bytes) -> None:
         if digest(data) == self.wanted:  # the agent named it, and nothing else is taken for it
             self.output = data.decode("utf-8", "replace")
 
-    def _call(self, kind: str, call: str) -> None:
+    def _call(self, kind: str, call: str, data: bytes) -> None:
         if kind == "questions":
             self.question = call
+            self.tools[call] = _tool(data)
         else:
             self.decided.add(call)
 
@@ -82,6 +94,14 @@ class Story:
         except InvalidDocument:
             return
         self.decided.add(f"{answer.participant}/{answer.id}")
+
+
+def _tool(data: bytes) -> str:
+    """Empty where it is no Question that can be read."""
+    try:
+        return Question.decode(data).tool
+    except InvalidDocument:
+        return ""
 
 
 class Stream:
@@ -100,6 +120,11 @@ class Stream:
         """Did somebody answer what the run asked last?"""
         story = await self._read(namespace, run, Story())
         return bool(story and story.answered)
+
+    async def questions(self, namespace: str, run: str) -> dict[str, str]:
+        """The calls that the run asks a person about, as participant/id, and their tools; empty when it is away."""
+        story = await self._read(namespace, run, Story())
+        return story.open if story else {}
 
     async def cancel(self, namespace: str, run: str, now: float) -> bool:
         """Tell the agent to stop. False: the bus did not take it."""
@@ -164,6 +189,11 @@ class Stream:
             log("bus", cannot=what, run=run, why=str(error) or "no answer in time")
 
 
+def _calls(waiting: Sequence[str]) -> tuple[str, ...]:
+    """What has the form of a call: this comes to stand in a status."""
+    return tuple(call for call in waiting[:MOST] if CALL.fullmatch(call))
+
+
 async def _until_lost(link: Link) -> None:
     lost = asyncio.Event()
     link.tell_when_lost(lost.set)
@@ -179,7 +209,7 @@ async def _hear(tell: Heard, message: Msg) -> None:
         return
     match message.subject.split("."):
         case [_, _, namespace, run, "status"] if run == found.run:
-            tell(namespace, run, found.waiting if found.phase == "Waiting" else ())
+            tell(namespace, run, _calls(found.waiting) if found.phase == "Waiting" else ())
 
 
 @dataclass

@@ -17,7 +17,7 @@ class Memory:
     """Of runs that have not ended, by UID; nothing that a restart must not forget.
 
     ``seen``: since when it is known, by the monotonic clock. ``pod``: as it was last seen, when it is gone. ``gone``:
-    the server has no Job of it. ``outputs``, ``answered``, ``asks``: what was read and heard on the bus.
+    the server has no Job of it. ``outputs``, ``answered``, ``asks``, ``questions``: what was read and heard on the bus.
     """
 
     seen: dict[str, float] = field(default_factory=dict)
@@ -26,11 +26,12 @@ class Memory:
     outputs: dict[str, str] = field(default_factory=dict)
     answered: dict[str, int] = field(default_factory=dict)
     asks: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    questions: dict[str, dict[str, str]] = field(default_factory=dict)
     accounts: dict[str, KubeObject] = field(default_factory=dict)
     """Those that are gone, with the namespaces where they had rights: until what gave them is taken back."""
 
     def forget(self, uid: str) -> None:
-        for kept in (self.seen, self.pod, self.outputs, self.answered, self.asks):
+        for kept in (self.seen, self.pod, self.outputs, self.answered, self.asks, self.questions):
             kept.pop(uid, None)
         self.gone.discard(uid)
 
@@ -64,6 +65,7 @@ class Views:
             output=self._memory.outputs.get(uid),
             answered=self._memory.answered.get(uid, 0),
             asks=self._memory.asks.get(uid),
+            questions=self._memory.questions.get(uid),
         )
 
     def _pod_of(self, job: KubeObject | None, uid: str) -> KubeObject | None:
