@@ -11,11 +11,17 @@ import pytest
 
 from sympozium_controller.crds import guards
 from sympozium_controller.crds.guards import AUDIENCE
+from sympozium_controller.names import deployment_name, gateway_service, job_name, memory_service, run_id
 from sympozium_protocol.bus import tokens
 from tests.support.cluster import Cluster, Refused
 
 CONTROLLER = ("--as=system:serviceaccount:sympozium-system:sympozium-controller", "--as-group=system:masters")
-RUN = {"sympozium.ai/run": "a", "sympozium.ai/run-uid": "u", "sympozium.ai/egress": "none"}
+RUN = {
+    "app.kubernetes.io/managed-by": "sympozium",
+    "sympozium.ai/run": "a",
+    "sympozium.ai/run-uid": "u",
+    "sympozium.ai/egress": "none",
+}
 SERVICE = {"sympozium.ai/service": "model-a", "sympozium.ai/participant": "model"}
 POD = {"containers": [{"name": "c", "image": "nowhere/none"}]}
 REFUSAL = "only the control plane"
@@ -143,6 +149,94 @@ def test_nobody_else_changes_what_bears_them(cluster: Cluster, place: str, of_ru
         with pytest.raises(Refused, match="only the control plane changes it"):
             cluster.kubectl(*words, "-n", place)
     cluster.kubectl("label", of_run, "mine=yes", "-n", place)
+
+
+FROZEN = {
+    "an annotation that its programs read": ("annotate", "sympozium.ai/run-spec=mine"),
+    "the number of the attempt": ("label", "sympozium.ai/attempt=9"),
+    "who made it": ("label", "app.kubernetes.io/managed-by=me", "--overwrite"),
+    "that anybody made it": ("label", "app.kubernetes.io/managed-by-"),
+    "its owner": ("patch", "--type=merge", "-p", '{"metadata":{"ownerReferences":null}}'),
+}
+
+
+@pytest.mark.parametrize("what", FROZEN)
+def test_what_a_run_is_known_by_stays_as_it_was_made(cluster: Cluster, place: str, of_run: str, what: str) -> None:
+    verb, *words = FROZEN[what]
+    with pytest.raises(Refused, match="only the control plane changes it"):
+        cluster.kubectl(verb, of_run, *words, "-n", place)
+
+
+def test_an_account_and_a_config_map_of_a_run_are_changed_by_nobody_else(cluster: Cluster, place: str) -> None:
+    for kind in ("ServiceAccount", "ConfigMap"):
+        one = {"apiVersion": "v1", "kind": kind, "metadata": {"name": "c", "labels": RUN}}
+        cluster.create(one, "-n", place, *CONTROLLER)
+        with pytest.raises(Refused, match="only the control plane changes it"):
+            cluster.kubectl("annotate", kind, "c", "sympozium.ai/granted-in=*", "-n", place)
+        cluster.kubectl("annotate", kind, "c", "mine=yes", "-n", place)
+        cluster.kubectl("create", kind.lower(), "mine", "-n", place)
+        cluster.kubectl("annotate", kind, "mine", "sympozium.ai/mine=yes", "-n", place)
+
+
+def test_what_is_owned_by_nobody_any_more_loses_its_owner(cluster: Cluster, place: str) -> None:
+    cluster.create(job("orphaned", RUN, RUN), "-n", place, *CONTROLLER)
+    pods(cluster, place, "job-name=orphaned")
+    cluster.kubectl("delete", "job", "orphaned", "-n", place, "--cascade=orphan", "--timeout=60s")
+    (left,) = pods(cluster, place, "job-name=orphaned")
+    assert "ownerReferences" not in cluster.get(left, "-n", place)["metadata"]
+    cluster.kubectl("delete", left, "-n", place)
+
+
+NO_HOST = "does not have a host assigned"
+"""What the server says of a pod of no node, once nothing spoke against going in."""
+
+
+@pytest.fixture(scope="module")
+def tenant(cluster: Cluster, place: str) -> tuple[str, ...]:
+    """Words for kubectl, as somebody with Kubernetes' edit."""
+    cluster.kubectl("create", "rolebinding", "tenant", "--clusterrole=edit", "--user=tenant", "-n", place)
+    return ("--as=tenant", "--as-group=system:authenticated", "-n", place)
+
+
+def entering(cluster: Cluster, *words: str) -> str:
+    return cluster.kubectl("exec", *words, "--", "true", check=False)
+
+
+def test_nobody_but_a_cluster_admin_enters_the_gate_of_a_run(
+    cluster: Cluster, place: str, tenant: tuple[str, ...]
+) -> None:
+    names = {
+        job_name(run_id("r" * length, "u"), attempt) for length in (1, 44, 45, 46, 47, 48) for attempt in (1, 2, 12)
+    }
+    gates = {"initContainers": [{"name": one, "image": "nowhere/none"} for one in ("bridge", "sympozium-restore")]}
+    template = {"metadata": {"labels": RUN}, "spec": {**POD, **gates, "restartPolicy": "Never"}}
+    cluster.create(
+        [{**job(name, RUN, RUN), "spec": {"template": template}} for name in names], "-n", place, *CONTROLLER
+    )
+    for name in sorted(names):
+        (one,) = pods(cluster, place, f"job-name={name}")
+        for gate in ("bridge", "sympozium-restore"):
+            assert "the gate of a run" in entering(cluster, one, "-c", gate, *tenant), one
+    assert "the gate of a run" in cluster.kubectl("attach", one, "-c", "bridge", *tenant, check=False)
+    assert NO_HOST in entering(cluster, one, "-c", "c", *tenant)
+    assert NO_HOST in entering(cluster, one, *tenant)
+    assert NO_HOST in entering(cluster, one, "-c", "bridge", "-n", place)
+
+
+def test_nobody_but_a_cluster_admin_enters_a_service(cluster: Cluster, place: str, tenant: tuple[str, ...]) -> None:
+    for service in (gateway_service(place, "p", "", ""), memory_service(place, "i")):
+        name = deployment_name(service)
+        cluster.create(deployment(name, SERVICE), "-n", place, *CONTROLLER)
+        (one,) = pods(cluster, place, f"app={name}")
+        assert "a service of runs" in entering(cluster, one, *tenant)
+        assert NO_HOST in entering(cluster, one, "-n", place)
+
+
+def test_pods_of_others_are_entered_as_ever(cluster: Cluster, place: str, tenant: tuple[str, ...]) -> None:
+    named = {"name": "sympozium-bridge-x", "namespace": place}
+    body = {"containers": [{"name": "bridge", "image": "nowhere/none"}]}
+    cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": named, "spec": body})
+    assert NO_HOST in entering(cluster, "pod/sympozium-bridge-x", "-c", "bridge", *tenant)
 
 
 def test_what_bears_none_is_nobodys_business(cluster: Cluster, place: str) -> None:

@@ -2,8 +2,8 @@
 
 Who may create pods in a namespace can give one any account, label or owner, and the network and the bus tell pods
 apart by just these. So what bears our labels is made by the controller, and by Kubernetes' own controllers from what
-it made; nobody puts another image into it; and a token for the bus is had by kubelets alone. Against who may exec
-into a pod none of this helps.
+it made; nobody puts another image into it; a token for the bus is had by kubelets alone; and nobody starts a program
+beside it, where the gate of a run or a service holds it.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from sympozium_controller.crds.doors import doors
 from sympozium_controller.crds.policies import Validation, bound
 from sympozium_controller.names import (
     LABEL_EGRESS,
+    LABEL_MANAGED_BY,
     LABEL_PARTICIPANT,
     LABEL_RUN,
     LABEL_RUN_UID,
@@ -40,17 +42,20 @@ MAKERS: Final[Mapping[str, tuple[str, ...]]] = {
     "replicasets": (_account("deployment-controller"), _WHOLE),
 }
 """Who makes such objects from what the controller made, which made nothing else that does."""
+_COLLECTORS: Final = (_account("generic-garbage-collector"), _WHOLE)
+"""Who takes an owner off an object when that owner is gone."""
+_OURS: Final = "sympozium.ai/"
 _WORKLOADS: Final = {
-    "": ["pods", "pods/ephemeralcontainers", "replicationcontrollers"],
+    "": ["pods", "pods/ephemeralcontainers", "replicationcontrollers", "serviceaccounts", "configmaps"],
     "apps": ["deployments", "replicasets", "statefulsets", "daemonsets"],
     "batch": ["jobs"],
 }
 
 
 def guards(system_namespace: str = SYSTEM_NAMESPACE) -> tuple[dict[str, Any], ...]:
-    """Both policies and their bindings. ``system_namespace``: where the controller's account is."""
+    """The policies and their bindings. ``system_namespace``: where the controller's account is."""
     controller = f"system:serviceaccount:{system_namespace}:{CONTROLLER_ACCOUNT}"
-    return (*_made(controller), *_tokens())
+    return (*_made(controller), *_tokens(), *doors())
 
 
 # -- workloads ----------------------------------------------------------------------------------------------
@@ -62,13 +67,16 @@ def _made(controller: str) -> tuple[dict[str, Any], ...]:
         for group, resources in _WORKLOADS.items()
     ]
     conditions = {
-        "ours": " || ".join(_marked(part) for part in ("object", "object.spec.?template.orValue({})", "oldObject")),
+        "ours": " || ".join(map(_marked, ("object", "dyn(object).?spec.?template.orValue({})", "oldObject"))),
         "not-the-controller": f"request.userInfo.username != '{controller}'",
     }
     spec = {
         "matchConstraints": {"resourceRules": rules},
         "matchConditions": [{"name": name, "expression": text} for name, text in conditions.items()],
-        "variables": [{"name": "maker", "expression": _is_maker()}],
+        "variables": [
+            {"name": "maker", "expression": _is_maker()},
+            {"name": "same", "expression": f"{_same_spec()} && {_same_marks()} && {_same_owners()}"},
+        ],
     }
     return bound(
         f"{PREFIX}-made",
@@ -78,7 +86,7 @@ def _made(controller: str) -> tuple[dict[str, Any], ...]:
             f"labels of a run or service ({', '.join(MARKS)}): only the control plane makes what bears them",
         ),
         Validation(
-            f"request.operation != 'UPDATE' || variables.maker || (object.spec == oldObject.spec && {_same_marks()})",
+            "request.operation != 'UPDATE' || variables.maker || variables.same",
             "made for a run or service: only the control plane changes it",
         ),
     )
@@ -93,9 +101,25 @@ def _marked(part: str) -> str:
     return f"{list(MARKS)}.exists(mark, mark in {_labels(part)})"
 
 
+def _same_spec() -> str:
+    return "dyn(object).?spec == dyn(oldObject).?spec"
+
+
 def _same_marks() -> str:
-    before, after = (f"{_labels(part)}[?mark]" for part in ("oldObject", "object"))
-    return f"{list(MARKS)}.all(mark, {before} == {after})"
+    """Labels and annotations of ours: by them the controller knows of whom an object is, and what was frozen in it."""
+    return " && ".join(_same_keys(kind) for kind in ("labels", "annotations"))
+
+
+def _same_keys(kind: str) -> str:
+    after, before = (f"dyn({part}).metadata.?{kind}.orValue({{}})" for part in ("object", "oldObject"))
+    others = f"(!key.startsWith('{_OURS}') && key != '{LABEL_MANAGED_BY}')"
+    kept = f"{before}.all(key, {others} || key in {after})"
+    return f"{after}.all(key, {others} || {before}[?key] == optional.of({after}[key])) && {kept}"
+
+
+def _same_owners() -> str:
+    after, before = (f"dyn({part}).metadata.?ownerReferences" for part in ("object", "oldObject"))
+    return f"({after} == {before} || request.userInfo.username in {list(_COLLECTORS)})"
 
 
 def _is_maker() -> str:
