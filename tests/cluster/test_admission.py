@@ -225,6 +225,20 @@ def test_a_tenant_cannot_name_a_secret_that_he_may_not_read(admission: Admission
         admission.write(place, value, user=alice, how="apply")
 
 
+def test_who_changes_a_pack_must_be_able_to_read_the_secrets_that_others_give_it(
+    admission: Admission, place: str
+) -> None:
+    alice = admission.user(place)
+    admission.write(place, pack(commands=["kubectl"]))
+    admission.write(place, instance(skills=["p"], skillConfig={"p": {"secretRef": "key"}}))
+    admission.write(place, pack("q"), user=alice)
+    change = pack(commands=[])
+    said = refusal(lambda: admission.write(place, change, user=alice, how="apply"))
+    assert "spec.sidecar: alice does not hold what this would give to runs: get secrets key in the namespace" in said
+    admission.grant(place, alice, READ_SECRET)
+    admission.write(place, change, user=alice, how="apply")
+
+
 # -- who asked -----------------------------------------------------------------------------------------------
 
 

@@ -183,7 +183,8 @@ def _pack(pack: SkillPack, origin: Origin, known: Known, system: str) -> Judgeme
     places = [pack.namespace]
     for instance in known.instances:
         places += rights.places_of(instance, pack.name)
-    return Judgement(wanted=_bounded(tuple(rights.of_pack(pack, places)), origin))
+    wanted = (*rights.of_pack(pack, places), *rights.of_secrets_given(pack, known.instances))
+    return Judgement(wanted=_bounded(wanted, origin))
 
 
 def _policy(policy: SympoziumPolicy, origin: Origin) -> None:

@@ -59,6 +59,14 @@ def of_pack(pack: SkillPack, namespaces: Iterable[str]) -> Iterator[Wanted]:
         yield Wanted(_secret(pack.spec.sidecar.secret_ref, pack.namespace), "spec.sidecar.secretRef")
 
 
+def of_secrets_given(pack: SkillPack, instances: Iterable[SympoziumInstance]) -> Iterator[Wanted]:
+    """The Secrets that instances give this pack: its author says which programs read them."""
+    for instance in instances if pack.spec.sidecar else ():
+        config = instance.spec.skill_config.get(pack.name)
+        if config and config.secret_ref:
+            yield Wanted(_secret(config.secret_ref, instance.namespace), "spec.sidecar")
+
+
 def _granted(pack: SkillPack, namespaces: Iterable[str]) -> Iterator[Wanted]:
     if pack.spec.sidecar is None:
         return
