@@ -156,6 +156,16 @@ def test_a_gateway_that_somebody_deletes_is_made_again(place: Place) -> None:
     )
 
 
+def test_a_gateway_that_somebody_scales_is_scaled_back(place: Place) -> None:
+    secret(place)
+    place.instance("scaled", provider=OPENAI)
+    name = gateway(place)
+    until("it is made", lambda: deployment(place, name))
+    place.cluster.kubectl("scale", f"deployment/{name}", "--replicas=0", "-n", place.namespace)
+    until("it is scaled back", lambda: (deployment(place, name) or {})["spec"]["replicas"] == 1)
+    assert ready(place, "scaled", "Unschedulable")
+
+
 def test_what_a_run_would_lack_is_named_in_the_status(place: Place) -> None:
     place.instance("lacking", skills=["unheard-of"])
     assert "unheard-of" in ready(place, "lacking", "MissingSkillPack")["message"]

@@ -30,7 +30,8 @@ class Deploying:
         existing = self._kept.deployments.get(namespace, name)
         if existing is not None:
             has = existing["metadata"].get("annotations", {})
-            if all(has.get(key) == value for key, value in metadata["annotations"].items()):
+            same = all(has.get(key) == value for key, value in metadata["annotations"].items())
+            if same and existing["spec"]["replicas"] == document["spec"]["replicas"]:  # others may scale what they see
                 return
         await self._account(namespace)
         made = await self._api.patch(
