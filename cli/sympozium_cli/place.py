@@ -32,6 +32,8 @@ class OnBus:
     bus: Bus
     run: RunKey
     options: str
+    patience: float = 0.0
+    """Seconds within which the bus will know it that does not yet."""
 
 
 def place_of(url: str, token: str, authorities: str, namespace: str, on: str, context: str, kubeconfig: str) -> Place:
@@ -46,13 +48,13 @@ def place_of(url: str, token: str, authorities: str, namespace: str, on: str, co
 
 
 @contextlib.contextmanager
-def on_bus(name: str, place: Place) -> Iterator[OnBus | None]:
+def on_bus(name: str, place: Place, verb: str = "get") -> Iterator[OnBus | None]:
     """The run that RUN names: on the cluster or the bus that is named, else of this machine (None), else on the
-    environment's bus. Raises Ended."""
+    environment's bus. ``verb``: what is to be done to it, as a cluster calls it. Raises Ended."""
     if place.cluster:
         from sympozium_cli.cluster.reaching import reached
 
-        with reached(place.cluster, name) as found:
+        with reached(place.cluster, name, verb) as found:
             yield found
         return
     there = place.bus or bus_unless_here(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from sympozium_cli.person import Mouth, Voice, whoami
 from sympozium_cli.place import Place, on_bus
@@ -28,9 +29,9 @@ class Reached:
 
 
 @contextlib.contextmanager
-def reached(name: str, place: Place) -> Iterator[Reached]:
+def reached(name: str, place: Place, verb: Literal["send", "approve", "cancel"]) -> Iterator[Reached]:
     """The run that RUN names, wherever it is. Raises Ended (RunNotFound, RunFinished, BusRefused, …)."""
-    with on_bus(name, place) as there:
+    with on_bus(name, place, verb) as there:
         if there is None:
             run = find(name)
             with run.open_ipc() as ipc:
@@ -42,7 +43,7 @@ def reached(name: str, place: Place) -> Iterator[Reached]:
         from sympozium_cli.bus.copy import copied
         from sympozium_cli.bus.speaking import BusVoice
 
-        with copied(there.bus, there.run) as copy:
+        with copied(there.bus, there.run, there.patience) as copy:
             _check_unfinished(copy.ipc, name)
             yield Reached(copy.ipc, BusVoice(there.bus, there.run))
 
@@ -51,7 +52,7 @@ def send(name: str, text: str, place: Place) -> None:
     """Raises Ended."""
     if not text.strip() or len(text) > 256 * 1024:
         raise Ended(Reason.Usage, "command line: TEXT: must have 1 to 262144 characters")
-    with reached(name, place) as run:
+    with reached(name, place, "send") as run:
         run.voice.send(text)
     _say("sent; the agent reads it before its next step")
 
@@ -65,14 +66,14 @@ def cancel(name: str, reason: str, place: Place) -> None:
             raise Ended(Reason.Usage, "command line: --reason: an AgentRun that is cancelled has none")
         objects.cancel(name, place.cluster)
         return
-    with reached(name, place) as run:
+    with reached(name, place, "cancel") as run:
         run.voice.cancel(reason)
     _say("told to end")
 
 
 def answer(name: str, call: str, place: Place, *, allow: bool, reason: str = "") -> None:
     """Answer the open question about ``call``, for exactly the bytes that the gate read. Raises Ended."""
-    with reached(name, place) as run:
+    with reached(name, place, "approve") as run:
         question = open_question(run.ipc, call)
         run.voice.answer(question.participant, question.id, question.digest, allow=allow, reason=reason)
     _say(f"{'allowed' if allow else 'denied'} {question.id}: {question.tool} on {question.participant}")

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -221,7 +222,8 @@ def test_text_of_several_lines_is_a_block_in_yaml() -> None:
     ],
 )
 def test_refusals_of_a_server_have_an_exit_code_of_their_decade(status: int, reason: str, wanted: Reason) -> None:
-    found = ended(error_of(status, {"reason": reason, "message": "no"}), "AgentRun one")
+    known: Any = SimpleNamespace(server="https://there", context="")
+    found = ended(error_of(status, {"reason": reason, "message": "no"}), known, "AgentRun one")
 
     assert found.reason is wanted
     assert found.message == "AgentRun one: no"

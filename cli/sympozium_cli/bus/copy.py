@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import signal
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,8 @@ from sympozium_protocol.messages.spec import RunSpec
 
 AGAIN: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Seconds before each further attempt to reach a bus that went away; the last holds on."""
+LOOK_EVERY: Final = 0.3
+"""Seconds between looks whether the run's gate has published what the run is."""
 
 
 class Copy:
@@ -62,6 +65,14 @@ class Copy:
         """All that the stream has now. Raises Away, Ended."""
         async with connection(self._bus) as link:
             await self._catch_up(await open_reader(link, self.run, self._mirror.last))
+
+    async def read_within(self, patience: float) -> None:
+        """The same, as soon as there is anything, or after so many seconds. Raises Away, Ended."""
+        ends = time.monotonic() + patience
+        await self.read()
+        while self._mirror.spec is None and time.monotonic() < ends:
+            await asyncio.sleep(LOOK_EVERY)
+            await self.read()
 
     async def follow(self, tell: Callable[[str], None], progress: bool) -> None:
         """Until the run has ended, however often the bus goes away meanwhile. Raises Ended.
@@ -152,10 +163,13 @@ def _going() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def copied(bus: Bus, run: RunKey) -> Iterator[Copy]:
-    """A copy that has what the stream has now; it goes with the ``with``. Raises Ended."""
+def copied(bus: Bus, run: RunKey, patience: float = 0.0) -> Iterator[Copy]:
+    """A copy that has what the stream has now; it goes with the ``with``. ``patience``: seconds until it has anything.
+
+    Raises Ended.
+    """
     with _going(), tempfile.TemporaryDirectory(prefix="sympozium-") as path, open_root(Path(path)) as ipc:
         copy = Copy(bus, run, ipc)
-        at_once(copy.read())
+        at_once(copy.read_within(patience))
         assert copy.spec
         yield copy

@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from sympozium_cli.cluster.connecting import ended
+from sympozium_cli.cluster.connecting import ended, not_installed
 from sympozium_cli.cluster.tables import full_name
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.kube.api import KubeObject
 from sympozium_protocol.kube.client import Client
 from sympozium_protocol.kube.errors import KubeError, NotFound
+from sympozium_protocol.kube.login import Login
 from sympozium_protocol.kube.resources import KNOWN, Resource
 
 What = Literal["created", "configured", "unchanged"]
@@ -99,15 +100,15 @@ async def apply_one(api: Client, document: Document, asked: Asked) -> Done:
             dry_run=asked.dry_run,
         )
     except KubeError as error:
-        raise _refusal(error, document, resource, f"{shown}{where}") from None
+        raise _refusal(error, api.login, document, resource, f"{shown}{where}") from None
     return Done(shown, _what(before, after), after)
 
 
-def _refusal(error: KubeError, document: Document, resource: Resource, shown: str) -> Ended:
+def _refusal(error: KubeError, known: Login, document: Document, resource: Resource, shown: str) -> Ended:
     what = f"{document.origin}: {shown}" if document.origin else shown
     if isinstance(error, NotFound) and not error.details.get("name"):
-        return Ended(Reason.MissingReference, f"{what}: the cluster has no {resource.plural}: sympozium install")
-    return ended(error, what)
+        return not_installed(resource)
+    return ended(error, known, what)
 
 
 async def found(api: Client, resource: Resource, name: str, namespace: str) -> KubeObject | None:

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from typing import Final
 
-from sympozium_cli.cluster.ending import outcome_of_status, state_of
+from sympozium_cli.cluster.ending import begun, outcome_of_status, state_of
 from sympozium_cli.cluster.following import states
 from sympozium_cli.cluster.objects import cancel_run
 from sympozium_cli.cluster.reaching import known
@@ -93,13 +93,12 @@ class Attendance:
 
     def _look(self, run: KubeObject) -> None:
         """Its messages, from when it has a pod on."""
-        status = run.get("status") or {}
-        if self._view is None and status.get("run") and status.get("startTime"):
+        if self._view is None and begun(run):
             self._view = asyncio.create_task(self._see())
 
     async def _see(self) -> None:
         try:
-            found = await known(self._api, self._name, self._namespace, self._there.token)
+            found = await known(self._api, self._there, self._name, self._namespace)
             await self._window.show(self._api, found)
         except Forbidden:
             self._say("the run goes on, but the bus does not let you see it")

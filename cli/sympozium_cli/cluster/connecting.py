@@ -7,12 +7,16 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, TypeVar
 
+from sympozium_cli.cluster.kubeconfig import check_context
+from sympozium_cli.cluster.rights import needed
 from sympozium_cli.cluster.there import There, check_installed
+from sympozium_cli.cluster.unreachable import told
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.kube import errors
 from sympozium_protocol.kube.client import Client
 from sympozium_protocol.kube.errors import KubeError
-from sympozium_protocol.kube.login import login
+from sympozium_protocol.kube.login import Login, login
+from sympozium_protocol.kube.resources import NAMESPACES, OURS, Resource
 
 T = TypeVar("T")
 
@@ -31,21 +35,60 @@ _REASONS: Final[tuple[tuple[type[KubeError], Reason], ...]] = (
 )
 
 
-def ended(error: KubeError, what: str = "") -> Ended:
-    """What an API server said, as this command's end. ``what``: the object that it is about."""
+def ended(error: KubeError, known: Login, what: str = "") -> Ended:
+    """What an API server said, or why it said nothing, as this command's end. ``what``: the object that it is about."""
+    if why := told(error, known):
+        return Ended(Reason.EngineLost if isinstance(error, errors.Away) else Reason.Usage, why)
     reason = next((reason for kind, reason in _REASONS if isinstance(error, kind)), Reason.EngineLost)
-    said = error.message
-    if isinstance(error, errors.Unauthorized):
-        said = f"the API server does not know who you are ({said}); log in, or choose another --context"
+    if isinstance(error, errors.NotFound) and error.details.get("kind") == NAMESPACES.plural:
+        return no_namespace(str(error.details.get("name")))
+    said = f"{error.message}{_right(error)}"
     return Ended(reason, f"{what}: {said}" if what and what not in said else said)
+
+
+def _right(error: KubeError) -> str:
+    """Who has the right that is wanted for a kind of ours. Admission refuses in other words."""
+    for resource in OURS:
+        if error.details.get("group") == resource.group and error.details.get("kind") == resource.plural:
+            verb = error.message.partition(" cannot ")[2].partition(" ")[0]
+            roles = needed(verb, resource, "").partition("; ")[2]
+            return f"; {roles}" if isinstance(error, errors.Forbidden) and roles else ""
+    return ""
+
+
+def not_installed(resource: Resource) -> Ended:
+    """The cluster does not know a kind of ours. Pure."""
+    why = f"Sympozium is not installed in this cluster (it has no {resource.plural}.{resource.group}); install it with:"
+    return Ended(Reason.MissingReference, f"{why} sympozium install")
+
+
+def no_namespace(name: str) -> Ended:
+    """The namespace that is meant is not there. Pure."""
+    why = f"the cluster has no namespace {name}: kubectl create namespace {name}, or name another with -n"
+    return Ended(Reason.MissingReference, why)
+
+
+async def check_namespace(api: Client, name: str) -> None:
+    """It is there, or whoever asks may not look. Raises Ended (MissingReference), KubeError."""
+    try:
+        await api.get(NAMESPACES, name)
+    except errors.NotFound:
+        raise no_namespace(name) from None
+    except errors.Forbidden:  # what comes next is refused in better words
+        return
 
 
 @contextlib.asynccontextmanager
 async def connected(there: There) -> AsyncIterator[Client]:
-    """Raises Ended (Usage, MissingReference)."""
+    """Raises Ended: the kubeconfig, the server and what it refuses, in words."""
     check_installed()
-    async with Client(await login(there.kubeconfig, there.context, there.namespace), user_agent="sympozium-cli") as api:
-        yield api
+    check_context(there)
+    known = await login(there.kubeconfig, there.context, there.namespace)
+    async with Client(known, user_agent="sympozium-cli") as api:
+        try:
+            yield api
+        except KubeError as error:
+            raise ended(error, known) from None
 
 
 def at_once(there: There, work: Callable[[Client], Awaitable[T]]) -> T:
@@ -55,7 +98,4 @@ def at_once(there: There, work: Callable[[Client], Awaitable[T]]) -> T:
         async with connected(there) as api:
             return await work(api)
 
-    try:
-        return asyncio.run(act())
-    except KubeError as error:
-        raise ended(error) from None
+    return asyncio.run(act())

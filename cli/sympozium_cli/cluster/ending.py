@@ -50,6 +50,12 @@ def _result(run: KubeObject, reason: Reason) -> RunResult:
     )
 
 
+def begun(run: KubeObject) -> bool:
+    """Has its agent ever begun? What a run says can be read from then on."""
+    status = run.get("status") or {}
+    return bool(status.get("run") and status.get("startTime"))
+
+
 def state_of(run: KubeObject) -> str:
     """Where it stands, in one line for a person; empty before anybody has looked at it."""
     status = run.get("status") or {}

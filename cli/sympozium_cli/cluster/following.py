@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
+from sympozium_cli.cluster.connecting import check_namespace, not_installed
+from sympozium_cli.cluster.unreachable import briefly
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.kube.api import KubeObject
 from sympozium_protocol.kube.client import Client
-from sympozium_protocol.kube.errors import Away, Busy, Expired
+from sympozium_protocol.kube.errors import Away, Busy, Expired, NotFound
 from sympozium_protocol.kube.resources import RUNS
 
 FINAL: Final = frozenset({"Succeeded", "Failed", "Cancelled"})
@@ -40,7 +42,7 @@ async def states(api: Client, name: str, namespace: str, tell: Callable[[str], N
             continue
         except (Away, Busy) as fault:
             if not attempt:
-                tell(f"the API server is away ({fault.message}); waiting for it")
+                tell(f"the API server is away ({briefly(fault)}); waiting for it")
             await asyncio.sleep(AGAIN[min(attempt, len(AGAIN) - 1)])
             attempt += 1
 
@@ -48,8 +50,12 @@ async def states(api: Client, name: str, namespace: str, tell: Callable[[str], N
 async def _watched(api: Client, name: str, namespace: str) -> AsyncIterator[KubeObject]:
     """Until the server ends the watch."""
     only = f"metadata.name={name}"
-    page = await api.list(RUNS, namespace, fields=only)
+    try:
+        page = await api.list(RUNS, namespace, fields=only)
+    except NotFound:
+        raise not_installed(RUNS) from None
     if not page.items:
+        await check_namespace(api, namespace)
         raise Ended(Reason.RunNotFound, f"{name}: there is no such run in {namespace}")
     yield page.items[0]
     async for change in api.watch(RUNS, page.version, namespace, fields=only):

@@ -139,7 +139,7 @@ class _Installing:
         if self._wanted.wait and self._wanted.probe:
             said, sentence = await probed(self._api, self._wanted.settings)
             self._say("network", visible(sentence) if said == "enforced" else f"! {visible(sentence)}")
-        self._terminal.line("installed" if self._wanted.wait else "applied; nobody waits until it works")
+        self._terminal.line("installed" if self._wanted.wait else "applied; it may not work yet (--no-wait)")
 
     async def _stage(self, stage: Stage) -> None:
         started = time.monotonic()
@@ -168,7 +168,7 @@ class _Installing:
                         told = True
                     await asyncio.sleep(LOOK_EVERY)
         except TimeoutError:
-            what = f"admission does not answer: {why}; after {self._seconds:.0f} s nobody waits any longer"
+            what = f"admission does not answer: {why}; given up after {self._seconds:.0f} s (--timeout)"
             raise Ended(Reason.EngineLost, what) from None
 
     async def _unanswered(self) -> str:

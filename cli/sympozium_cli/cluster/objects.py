@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sympozium_cli.cluster import tables
 from sympozium_cli.cluster.applying import Asked, apply_all, documents_in
-from sympozium_cli.cluster.connecting import MANAGER, at_once, ended
+from sympozium_cli.cluster.connecting import MANAGER, at_once, check_namespace, ended, not_installed
 from sympozium_cli.cluster.there import There
 from sympozium_cli.terminal import standard_error, visible
 from sympozium_protocol.exits import Ended, Reason
@@ -58,9 +58,12 @@ def _show_table(look: Look) -> None:
 async def _table(api: Client, look: Look) -> tuple[KubeObject, str]:
     namespace = api.login.namespace
     try:
-        return await api.table(look.resource, look.name, "" if look.everywhere else namespace), namespace
+        table = await api.table(look.resource, look.name, "" if look.everywhere else namespace)
+        if not (table.get("rows") or look.everywhere):
+            await check_namespace(api, namespace)
+        return table, namespace
     except NotFound as error:
-        raise ended_missing(look.resource, error, _named(look.resource, look.name)) from None
+        raise await missing(api, look.resource, error, namespace, _named(look.resource, look.name)) from None
 
 
 async def _found(api: Client, look: Look) -> list[KubeObject]:
@@ -68,21 +71,27 @@ async def _found(api: Client, look: Look) -> list[KubeObject]:
     try:
         if look.name:
             return [await api.get(look.resource, look.name, namespace)]
-        return [one async for one in whole(api, look.resource, namespace)]
+        found = [one async for one in whole(api, look.resource, namespace)]
+        if not found and namespace:
+            await check_namespace(api, namespace)
+        return found
     except NotFound as error:
-        raise ended_missing(look.resource, error, _named(look.resource, look.name)) from None
+        raise await missing(api, look.resource, error, namespace, _named(look.resource, look.name)) from None
 
 
 def _named(resource: Resource, name: str) -> str:
     return tables.full_name(resource, name) if name else ""
 
 
-def ended_missing(resource: Resource, error: NotFound, what: str = "") -> Ended:
-    """No such object; or no such kind of object, because nothing of ours is installed."""
+async def missing(api: Client, resource: Resource, error: NotFound, namespace: str, what: str = "") -> Ended:
+    """No such object; or no such namespace, or no such kind of object, because nothing of ours is installed.
+
+    Raises Ended (MissingReference) for the namespace.
+    """
     if not error.details.get("name"):
-        why = f"the cluster has no {resource.plural}.{resource.group}: sympozium install"
-        return Ended(Reason.MissingReference, why)
-    found = ended(error, what)
+        return not_installed(resource)
+    await check_namespace(api, namespace)
+    found = ended(error, api.login, what)
     return Ended(Reason.RunNotFound, found.message) if resource == RUNS else found
 
 
@@ -107,7 +116,8 @@ def delete(resource: Resource, names: Sequence[str], there: There) -> None:
             try:
                 await api.delete(resource, name, api.login.namespace)
             except NotFound as error:
-                raise ended_missing(resource, error, tables.full_name(resource, name)) from None
+                what = tables.full_name(resource, name)
+                raise await missing(api, resource, error, api.login.namespace, what) from None
             sys.stdout.write(f"{tables.full_name(resource, visible(name))} deleted\n")
 
     at_once(there, work)
@@ -119,12 +129,20 @@ def cancel(name: str, there: There) -> None:
     standard_error().line("told to end")
 
 
+async def found_run(api: Client, name: str, namespace: str) -> KubeObject:
+    """The AgentRun as it is now. Raises Ended (RunNotFound, MissingReference), KubeError."""
+    try:
+        return await api.get(RUNS, name, namespace)
+    except NotFound as error:
+        raise await missing(api, RUNS, error, namespace, name) from None
+
+
 async def cancel_run(api: Client, name: str, namespace: str) -> None:
     """Raises Ended (RunNotFound, RunFinished), KubeError."""
     try:
-        run = await api.get(RUNS, name, namespace)
+        run = await found_run(api, name, namespace)
         if (run.get("status") or {}).get("completionTime"):
             raise Ended(Reason.RunFinished, f"{name}: has ended")
         await api.patch(RUNS, name, {"spec": {"cancel": True}}, namespace, manager=MANAGER)
     except NotFound as error:
-        raise ended_missing(RUNS, error, name) from None
+        raise await missing(api, RUNS, error, namespace, name) from None

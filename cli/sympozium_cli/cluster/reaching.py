@@ -11,25 +11,30 @@ from pathlib import Path
 from typing import Final
 
 from sympozium_cli.bus.named import Bus, check_installed as check_bus_installed
+from sympozium_cli.cluster.beginning import not_begun
 from sympozium_cli.cluster.connecting import at_once, ended
-from sympozium_cli.cluster.ending import state_of
-from sympozium_cli.cluster.objects import ended_missing
+from sympozium_cli.cluster.ending import begun
+from sympozium_cli.cluster.following import over
+from sympozium_cli.cluster.objects import found_run
+from sympozium_cli.cluster.rights import check_may
 from sympozium_cli.cluster.there import There
 from sympozium_cli.place import OnBus
 from sympozium_protocol.bus.subjects import RunKey
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.kube.client import Client
-from sympozium_protocol.kube.errors import KubeError, NotFound
+from sympozium_protocol.kube.errors import KubeError
 from sympozium_protocol.kube.forward import forwarded, forwarding
 from sympozium_protocol.kube.labels import SYSTEM_NAMESPACE
 from sympozium_protocol.kube.login import Login
 from sympozium_protocol.kube.person import shown_token, with_token
-from sympozium_protocol.kube.resources import CONFIG_MAPS, RUNS
+from sympozium_protocol.kube.resources import CONFIG_MAPS
 
 POD: Final = "sympozium-bus-0"
 PORT: Final = 4222
 AUTHORITIES: Final = "sympozium-bus-ca"
 """A ConfigMap that everybody may read."""
+PATIENCE: Final = 10.0
+"""Seconds that the gate of a run which has begun may take to publish what the run is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +45,30 @@ class Known:
     run: RunKey
     token: str
     authorities: str
+    over: bool = False
+    """Nothing more will be said."""
 
 
-async def known(api: Client, name: str, namespace: str, token_file: str = "") -> Known:
-    """Raises Ended (RunNotFound, Usage, BusRefused), KubeError."""
+async def known(api: Client, there: There, name: str, namespace: str, verb: str = "get") -> Known:
+    """``verb``: what is to be done to the run: get, approve, send. Asked and answered as the holder of ``there.token``.
+
+    Raises Ended (RunNotFound, PolicyDenied, Usage, BusRefused), KubeError.
+    """
     check_bus_installed()
-    if token_file:
-        async with Client(with_token(api.login, _read(token_file))) as other:
-            return await known(other, name, namespace)
-    run = await _begun(api, name, namespace)
+    if there.token:
+        async with Client(with_token(api.login, _read(there.token))) as other:
+            return await _known(other, there, name, namespace, verb)
+    return await _known(api, there, name, namespace, verb)
+
+
+async def _known(api: Client, there: There, name: str, namespace: str, verb: str) -> Known:
+    run = await found_run(api, name, namespace)
+    if not begun(run):
+        raise not_begun(run, name, there)
+    if verb != "get":
+        await check_may(api, verb, name, namespace)
     token = (await shown_token(api, namespace, name)).encode()
-    return Known(api.login, RunKey(namespace, run), token, await _authorities(api))
+    return Known(api.login, RunKey(namespace, str(run["status"]["run"])), token, await _authorities(api), over(run))
 
 
 def _read(file: str) -> str:
@@ -58,17 +76,6 @@ def _read(file: str) -> str:
         return Path(file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise Ended(Reason.Usage, f"command line: --bus-token: {file}: {error}") from None
-
-
-async def _begun(api: Client, name: str, namespace: str) -> str:
-    """The run's name in the stream. Raises Ended (RunNotFound) before it has one."""
-    try:
-        run = await api.get(RUNS, name, namespace)
-    except NotFound as error:
-        raise ended_missing(RUNS, error, name) from None
-    if found := (run.get("status") or {}).get("run"):
-        return str(found)
-    raise Ended(Reason.RunNotFound, f"{name}: has not begun ({state_of(run) or 'nobody has looked at it yet'})")
 
 
 async def _authorities(api: Client) -> str:
@@ -79,16 +86,16 @@ async def _authorities(api: Client) -> str:
 
 
 @contextlib.contextmanager
-def reached(there: There, name: str) -> Iterator[OnBus]:
+def reached(there: There, name: str, verb: str) -> Iterator[OnBus]:
     """The run that an AgentRun is, for as long as this is open. Raises Ended."""
-    found = at_once(there, lambda api: known(api, name, api.login.namespace, there.token))
+    found = at_once(there, lambda api: known(api, there, name, api.login.namespace, verb))
     with contextlib.ExitStack() as stack:
         try:
             port = stack.enter_context(forwarding(found.login, SYSTEM_NAMESPACE, POD, PORT))
         except KubeError as error:
-            raise ended(error, f"pod {SYSTEM_NAMESPACE}/{POD}") from None
+            raise ended(error, found.login, f"pod {SYSTEM_NAMESPACE}/{POD}") from None
         bus = stack.enter_context(_files(found, port))
-        yield OnBus(bus, found.run, f" {there.words(found.run.namespace)}")
+        yield OnBus(bus, found.run, f" {there.words(found.run.namespace)}", 0 if found.over else PATIENCE)
 
 
 @contextlib.asynccontextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sympozium_cli import inputs
 from sympozium_cli.cluster.applying import Asked, apply_all, documents_in
 from sympozium_cli.cluster.attending import Attendance, Wishes
-from sympozium_cli.cluster.connecting import MANAGER, at_once, ended
+from sympozium_cli.cluster.connecting import MANAGER, at_once, check_namespace, ended, not_installed
 from sympozium_cli.cluster.planning import Plan, Said, plan
 from sympozium_cli.cluster.tables import as_yaml
 from sympozium_cli.cluster.there import There
@@ -17,7 +17,7 @@ from sympozium_cli.view.ask import Approve
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.kube.api import KubeObject
 from sympozium_protocol.kube.client import Client
-from sympozium_protocol.kube.errors import KubeError, NotFound
+from sympozium_protocol.kube.errors import Forbidden, KubeError, NotFound
 from sympozium_protocol.kube.resources import INSTANCES, RUNS
 
 OF_A_RUN = frozenset({"--instance", "--policy", "--timeout", "--max-steps", "--max-tokens", "--max-usd"})
@@ -76,6 +76,7 @@ def _said(wanted: Wanted) -> Said:
 async def _run(api: Client, wanted: Wanted, planned: Plan) -> int:
     terminal = standard_error(quiet=wanted.quiet)
     namespace = planned.namespace or api.login.namespace
+    await check_namespace(api, namespace)
     asked = Asked(MANAGER, namespace)
     async for done in apply_all(api, planned.applied, asked):
         terminal.line(terminal.style(f"{visible(done.name)} {done.what}", "dim"))
@@ -92,13 +93,13 @@ async def _create(api: Client, run: KubeObject, namespace: str, terminal: Termin
         await api.get(INSTANCES, instance, namespace)
     except NotFound as error:
         if not error.details.get("name"):
-            raise Ended(Reason.MissingReference, "the cluster has no AgentRuns: sympozium install") from None
+            raise not_installed(INSTANCES) from None
         terminal.always(
             f"! there is no SympoziumInstance {visible(instance)} in {visible(namespace)}: the run waits for it"
         )
-    except KubeError:  # who may make runs need not be let look at instances
+    except Forbidden:  # who may make runs need not be let look at instances
         pass
     try:
         return await api.create(RUNS, run, namespace)
     except KubeError as error:
-        raise ended(error, f"the AgentRun for {instance}") from None
+        raise ended(error, api.login, f"the AgentRun for {instance}") from None

@@ -153,7 +153,7 @@ class _Uninstalling:
             raise Ended(Reason.EngineLost, f"{named(left[0])}: {why}")
 
     async def _waited(self, resource: Resource, labels: str = "", namespace: str = "") -> list[KubeObject]:
-        """What is left when nobody waits any longer."""
+        """What is left when it has been waited for long enough."""
         try:
             async with asyncio.timeout(self._seconds):
                 while await listed(self._api, resource, labels, namespace):

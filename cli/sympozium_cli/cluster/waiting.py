@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from sympozium_cli.cluster.connecting import ended
 from sympozium_cli.cluster.readiness import Hopeless, awaited, missing, troubles
+from sympozium_cli.cluster.unreachable import briefly
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.kube.api import KubeObject
 from sympozium_protocol.kube.client import Client
@@ -34,9 +34,7 @@ class Waiting:
                 while await self._look():
                     await asyncio.sleep(LOOK_EVERY)
         except TimeoutError:
-            raise Ended(Reason.EngineLost, f"{self._said}; after {seconds:.0f} s nobody waits any longer") from None
-        except KubeError as error:
-            raise ended(error) from None
+            raise Ended(Reason.EngineLost, f"{self._said}; given up after {seconds:.0f} s (--timeout)") from None
 
     async def _look(self) -> bool:
         """False: nothing is missing any more."""
@@ -57,7 +55,7 @@ class Waiting:
         try:
             return missing(await self._api.get(resource, metadata["name"], metadata.get("namespace", "")))
         except (Away, Busy) as error:
-            return f"the API server is away ({error.message})"
+            return f"the API server is away ({briefly(error)})"
         except NotFound:
             raise Ended(Reason.MissingReference, f"{named(one)}: somebody has deleted it") from None
         except Hopeless as why:

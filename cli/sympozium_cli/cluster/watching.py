@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 from sympozium_cli.bus.copy import Copy
 from sympozium_cli.bus.identity import name_of
@@ -26,9 +26,6 @@ from sympozium_protocol.files import Directory, open_root
 from sympozium_protocol.kube.client import Client
 from sympozium_protocol.messages.console import ConsoleDocument
 from sympozium_protocol.process import cancelled
-
-LOOK_EVERY: Final = 0.3
-"""Seconds between looks whether the run's gate has published what the run is."""
 
 
 class LoopVoice(Voice):
@@ -81,21 +78,10 @@ class Window:
         with tempfile.TemporaryDirectory(prefix="sympozium-") as folder, open_root(Path(folder)) as ipc:
             async with reached_beside(api, found) as bus:
                 copy = Copy(bus, found.run, ipc)
-                await self._begun(copy)
+                await copy.read_within(math.inf)
                 self.open = True
                 await self._follow(copy, LoopVoice(bus, found, self._tell))
             self.outcome = _outcome(ipc, found.run.run)
-
-    async def _begun(self, copy: Copy) -> None:
-        while True:
-            await copy.read()
-            try:
-                assert copy.spec
-                return
-            except Ended as fault:
-                if fault.reason is not Reason.RunNotFound:
-                    raise
-            await asyncio.sleep(LOOK_EVERY)
 
     async def _follow(self, copy: Copy, voice: Voice) -> None:
         spec = copy.spec

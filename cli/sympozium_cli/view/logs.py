@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
 import sys
-from collections.abc import Callable, Iterator
 
 from sympozium_cli.place import Place
 from sympozium_cli.terminal import Terminal, standard_error, visible
@@ -14,6 +11,7 @@ from sympozium_cli.view.events import Events
 from sympozium_cli.view.live import Live
 from sympozium_cli.view.present import Presenter
 from sympozium_cli.view.records import show_end, show_head, show_text
+from sympozium_cli.view.signals import until_signal
 from sympozium_cli.view.source import Source, opened
 from sympozium_cli.view.wait import Elsewhere
 from sympozium_protocol.process import cancelled, read_run
@@ -21,6 +19,11 @@ from sympozium_protocol.process import cancelled, read_run
 
 def logs(name: str, place: Place, *, follow: bool) -> None:
     """Raises Ended."""
+    if place.cluster:
+        from sympozium_cli.cluster.beginning import to_be_read
+
+        if not to_be_read(name, place.cluster, Terminal(sys.stdout), follow=follow):
+            return
     with opened(name, place) as source:
         if follow and source.lives():
             asyncio.run(_Following(source).run())
@@ -46,7 +49,7 @@ class _Following:
             Presenter(self._terminal, whole=True),
             Elsewhere(self._terminal, self._source.command),
         )
-        with _until_signal(self._enough.set):
+        with until_signal(self._enough.set):
             live.recount()
             ended = await self._to_the_end(live)
         if ended:
@@ -68,19 +71,6 @@ class _Following:
             live.over()
             enough.cancel()
             await asyncio.gather(cancelled(end), enough, view, return_exceptions=True)
-
-
-@contextlib.contextmanager
-def _until_signal(stop: Callable[[], None]) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    for number in numbers:
-        loop.add_signal_handler(number, stop)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
 
 
 def _tell(text: str) -> None:

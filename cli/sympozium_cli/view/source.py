@@ -49,7 +49,7 @@ def opened(name: str, place: Place) -> Iterator[Source]:
             return
         from sympozium_cli.bus.copy import copied
 
-        with copied(there.bus, there.run) as copy:
+        with copied(there.bus, there.run, there.patience) as copy:
             yield Source(
                 name=name,
                 options=there.options,
