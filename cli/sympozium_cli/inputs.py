@@ -13,6 +13,7 @@ from sympozium_cli.packs import shipped, with_own
 from sympozium_cli.podfile import Saved, sources_of
 from sympozium_controller.assemble import assemble
 from sympozium_controller.documents import Objects, parse
+from sympozium_controller.errors import InvalidObject
 from sympozium_controller.flags import Flags
 from sympozium_controller.outfit import outfit, secret_values, secrets_of, with_found_keys
 from sympozium_controller.pod import Pod, SecretEnv
@@ -72,7 +73,13 @@ def made(
 
 def documents(files: Sequence[str]) -> Objects:
     """The objects in these files and directories. A file that holds none is a mistake. Raises Ended."""
-    objects = parse([(str(path), read(path)) for path in expand(files)])
+    sources = [(str(path), read(path)) for path in expand(files)]
+    try:
+        objects = parse(sources)
+    except InvalidObject as first:
+        from sympozium_cli import faults  # not before something is wrong
+
+        raise faults.ended(sources, first) from None
     told = {origin.file for origin in objects.origins.values()}
     for path in expand(files):
         if str(path) not in told:

@@ -214,3 +214,20 @@ def test_a_namespace_without_what_is_looked_for_is_empty_and_no_error(kinds: Clu
     code, shown, said = sympozium(kinds.kubeconfig, "instances", "list", "-n", namespace)
 
     assert (code, shown, said) == (0, "", f"No resources found in {namespace} namespace.\n")
+
+
+# -- what the cluster refuses -----------------------------------------------------------------------------------
+
+
+def test_what_only_the_cluster_refuses_is_told_field_by_field(kinds: Cluster, namespace: str, tmp_path: Path) -> None:
+    file = tmp_path / "pack.yaml"
+    file.write_text(
+        "apiVersion: sympozium.ai/v1alpha1\nkind: SkillPack\nmetadata: {name: a.b}\nspec: {description: x}\n"
+    )
+
+    code, said = refused(kinds.kubeconfig, "instances", "apply", "-f", str(file), "-n", namespace)
+
+    assert code == Reason.InvalidDocument
+    assert "skillpack.sympozium.ai/a.b" in said
+    assert 'metadata.name: "a.b" must be a name of at most 63 small letters, digits and -' in said
+    assert "should match" not in said

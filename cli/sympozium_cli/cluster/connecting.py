@@ -11,6 +11,7 @@ from sympozium_cli.cluster.kubeconfig import check_context
 from sympozium_cli.cluster.rights import needed
 from sympozium_cli.cluster.there import There, check_installed
 from sympozium_cli.cluster.unreachable import told
+from sympozium_cli.expectations import PATTERNS
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.kube import errors
 from sympozium_protocol.kube.client import Client
@@ -42,8 +43,26 @@ def ended(error: KubeError, known: Login, what: str = "") -> Ended:
     reason = next((reason for kind, reason in _REASONS if isinstance(error, kind)), Reason.EngineLost)
     if isinstance(error, errors.NotFound) and error.details.get("kind") == NAMESPACES.plural:
         return no_namespace(str(error.details.get("name")))
+    if isinstance(error, errors.Invalid) and (causes := _causes(error)):
+        return Ended(reason, f"{what or error.details.get('name') or 'the object'}: {causes}")
     said = f"{error.message}{_right(error)}"
     return Ended(reason, f"{what}: {said}" if what and what not in said else said)
+
+
+def _causes(error: KubeError) -> str:
+    """What the server's schema or our rules refuse, field by field; empty where it does not say so."""
+    found = error.details.get("causes") or ()
+    said = [": ".join(filter(None, (one.get("field"), _plain(str(one.get("message")))))) for one in found]
+    if len(said) < 2:
+        return "".join(said)
+    return "\n".join((f"the cluster refuses {len(said)} fields:", *(f"  {one}" for one in said)))
+
+
+def _plain(message: str) -> str:
+    """A cause without what only repeats it, and patterns as words."""
+    said = message.removeprefix('Invalid value: "object": ').removeprefix("Invalid value: ")
+    value, _, pattern = said.rstrip("'").rpartition(" in body should match '")
+    return f"{value.rpartition(': ')[0]} {PATTERNS[pattern]}" if pattern in PATTERNS else said
 
 
 def _right(error: KubeError) -> str:
