@@ -21,6 +21,7 @@ from sympozium_controller.lifecycle.actions import (
 from sympozium_controller.lifecycle.decide import decide
 from sympozium_controller.lifecycle.view import View
 from sympozium_protocol.clock import utc
+from sympozium_protocol.messages.result import RunUsage
 from sympozium_protocol.messages.termination import Termination
 from tests.support.deciding import (
     HAS_JOB,
@@ -77,6 +78,19 @@ def test_success_is_told_with_answer_usage_and_digest() -> None:
     assert (status["phase"], status["reason"], status["output"]) == ("Succeeded", "Completed", "yes")
     assert (status["outputSize"], status["outputDigest"]) == (3, "a" * 64)
     assert Emit("Normal", "Completed", "Succeeded") in actions
+
+
+def test_whatever_an_agent_claims_can_be_told() -> None:
+    most = 10**30
+    usage = RunUsage(input_tokens=most, output_tokens=most, model_calls=most, tool_calls=most, usd=1e308)
+    told = Termination(
+        reason="Completed", run_digest=PINNED, output_size=most, usage=usage, start_time="2026-02-31T00:00:00Z"
+    )
+    status = status_of(decide(View(run(**HAS_JOB), job(), pod(ended(told), "Succeeded")), NOW))
+    counts = (*(status["usage"][name] for name in ("inputTokens", "outputTokens", "modelCalls", "toolCalls")),)
+    assert {*counts, status["outputSize"]} == {2**63 - 1}
+    assert status["usage"]["usd"] == "999999999999.00"
+    assert "startTime" not in status
 
 
 def test_an_answer_that_was_cut_says_so() -> None:

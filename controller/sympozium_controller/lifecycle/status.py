@@ -14,7 +14,7 @@ from sympozium_controller.lifecycle.ending import Ending
 from sympozium_controller.lifecycle.trouble import Trouble
 from sympozium_controller.lifecycle.view import DIGEST, View, agent_state, attempt_of
 from sympozium_controller.objects.status import MAX_MESSAGE, MAX_OUTPUT
-from sympozium_protocol.clock import utc
+from sympozium_protocol.clock import seconds, utc
 from sympozium_protocol.exits import Reason
 from sympozium_protocol.messages.result import RunUsage
 from sympozium_protocol.messages.termination import Termination
@@ -24,6 +24,9 @@ TURN: Final = "Turn"
 ANSWER: Final = "Answer"
 APPROVAL: Final = "ApprovalRequired"
 CANCELLING: Final = "Cancelling"
+
+MOST: Final = (1 << 63) - 1
+"""Of anything that a status counts."""
 
 Status = dict[str, Any]
 
@@ -164,13 +167,22 @@ def ended(view: View, ending: Ending, now: float) -> Status:
 
 def _started(view: View, told: Termination | None) -> str:
     state = agent_state(view.pod, "terminated") or {}
-    return (told.start_time if told else None) or state.get("startedAt") or ""
+    claimed = told.start_time if told else None
+    return (claimed if _is_moment(claimed) else None) or state.get("startedAt") or ""
+
+
+def _is_moment(text: str | None) -> bool:
+    """Not every date that an agent can claim is one."""
+    try:
+        return bool(text) and seconds(text or "") > 0
+    except (ValueError, OverflowError):
+        return False
 
 
 def _account(told: Termination, whole: str | None) -> Status:
     found: Status = {"output": output_of(told, whole), "usage": _usage(told.usage)}
     if told.output_size:
-        found["outputSize"] = told.output_size
+        found["outputSize"] = _count(told.output_size)
     if told.output_digest:
         found["outputDigest"] = told.output_digest
     return found
@@ -187,12 +199,17 @@ def output_of(told: Termination, whole: str | None = None) -> str:
 
 def _usage(usage: RunUsage) -> Status:
     return {
-        "inputTokens": usage.input_tokens,
-        "outputTokens": usage.output_tokens,
-        "modelCalls": usage.model_calls,
-        "toolCalls": usage.tool_calls,
+        "inputTokens": _count(usage.input_tokens),
+        "outputTokens": _count(usage.output_tokens),
+        "modelCalls": _count(usage.model_calls),
+        "toolCalls": _count(usage.tool_calls),
         "usd": _money(usage.usd),
     }
+
+
+def _count(claimed: int) -> int:
+    """What an agent claims is told as far as a status can hold it: a run that could not be told would never end."""
+    return min(claimed, MOST)
 
 
 def _money(usd: float) -> str:
