@@ -16,7 +16,7 @@ from sympozium_controller.lifecycle.actions import (
     ReadQuestions,
     Requeue,
 )
-from sympozium_controller.lifecycle.decide import decide, settle_missing
+from sympozium_controller.lifecycle.decide import MOST_ATTEMPTS, decide, settle_missing
 from sympozium_controller.lifecycle.view import View
 from sympozium_protocol.clock import utc
 from sympozium_protocol.messages.termination import Termination
@@ -144,6 +144,16 @@ def test_many_calls_that_wait_are_counted_and_not_all_named() -> None:
     message = status_of(decide(heard, NOW))["message"]
     assert "ops/3-4 (kubectl_delete) and 4 more: sympozium approve r 3-1" in message
     assert "3-5" not in message
+
+
+def test_an_agent_that_stops_again_and_again_to_wait_has_so_many_attempts_and_no_more() -> None:
+    waits = {**WAITS, "attempt": MOST_ATTEMPTS}
+    last = View(run(annotations={"sympozium.ai/answered": "9999"}, **waits), job())
+    status = status_of(decide(last, NOW))
+    assert (status["phase"], status["reason"]) == ("Failed", "Timeout")
+    assert f"{MOST_ATTEMPTS} times" in status["message"]
+    before = View(run(annotations={"sympozium.ai/answered": "9999"}, **{**waits, "attempt": MOST_ATTEMPTS - 1}), job())
+    assert kinds(decide(before, NOW)) == [Again]
 
 
 def test_what_an_agent_says_of_its_end_is_one_plain_line_in_the_status() -> None:

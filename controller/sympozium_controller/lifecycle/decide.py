@@ -54,6 +54,8 @@ USUAL_EXPIRY: Final = 86400
 """Seconds, where a Job does not say."""
 _USUAL: Final = frozenset({status.IN_LINE, status.APPROVAL, Reason.Suspended.name})
 """Reasons to wait that are no trouble."""
+MOST_ATTEMPTS: Final = 200
+"""Of one run. Each begins with the run's whole time, and it is the agent's word that there is something to wait for."""
 UNSCHEDULED: Final = 3.0
 """Seconds for which no node may be found before that is told: a burst of pods, or a node that is being added."""
 
@@ -92,6 +94,8 @@ def _suspended(view: View, now: float, times: Times) -> Actions:
     answered = max(view.answered, int(told) if told.isdecimal() else 0) >= view.attempt
     if not answered and (left := _left_to_answer(view, now)) > 0:
         return (LookForAnswer(), Requeue(min(times.look_every, left))) if view.bus else (Requeue(left),)
+    if view.attempt >= MOST_ATTEMPTS:
+        return _end(view, Ending(Reason.Timeout, f"it stopped {MOST_ATTEMPTS} times to wait for a person"), now)
     return (Again(view.expected_job, view.attempt + 1),) if view.ahead is None else ()
 
 
