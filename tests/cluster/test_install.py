@@ -190,13 +190,29 @@ def test_data_that_is_kept_is_there_for_the_next_installation(bare: Cluster) -> 
     unasked(bare)
     create(bare, INSTANCE)
 
-    uninstall(bare, "--keep-data")
+    said = uninstall(bare, "--keep-data")
+    assert (
+        said.splitlines()[-1] == "kept: all objects, and in sympozium-system the bus's volume (sympozium-bus) and keys"
+    )
     claim = bare.get("pvc", "-n", "sympozium-system")["items"]
     kept = bare.get("sympoziuminstance", "sre", "-n", "default")
     install(bare)
 
     assert [one["metadata"]["name"] for one in claim] == ["sympozium-bus"]
     assert bare.get("sympoziuminstance", "sre", "-n", "default")["metadata"]["uid"] == kept["metadata"]["uid"]
+    uninstall(bare)
+
+
+def test_data_that_cannot_be_kept_is_told_before_and_after(bare: Cluster) -> None:
+    """The bus of an installation without a volume has what it has in its pod."""
+    uninstall(bare)
+    install(bare, "--bus-storage", "none")
+
+    before, *_, after = uninstall(bare, "--keep-data").splitlines()
+
+    for line in (before, after):
+        assert "all objects, and in sympozium-system the bus's keys; what the bus had goes with its pod" in line
+    assert bare.get("pvc", "-n", "sympozium-system")["items"] == []
     uninstall(bare)
 
 

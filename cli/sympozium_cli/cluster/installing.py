@@ -15,6 +15,7 @@ from sympozium_cli.cluster.connecting import at_once
 from sympozium_cli.cluster.probing import probed
 from sympozium_cli.cluster.tables import as_yaml
 from sympozium_cli.cluster.there import There
+from sympozium_cli.cluster.unreachable import server_of
 from sympozium_cli.cluster.waiting import LOOK_EVERY, Waiting, named
 from sympozium_cli.packs import shipped
 from sympozium_cli.terminal import Terminal, standard_error, visible
@@ -129,8 +130,7 @@ class _Installing:
     async def run(self) -> None:
         """Raises Ended, KubeError."""
         found = planned(await fitted(self._api, self._wanted.settings))
-        where = f" (context {self._api.login.context})" if self._api.login.context else ""
-        self._terminal.line(f"installing in {visible(self._api.login.server)}{visible(where)}")
+        self._terminal.line(f"installing in {visible(server_of(self._api.login))}")
         for stage in found:
             await self._stage(stage)
         await self._prune(found)

@@ -15,8 +15,9 @@ from typing import Final
 from sympozium_cli.cluster.connecting import at_once
 from sympozium_cli.cluster.installing import duration, listed
 from sympozium_cli.cluster.there import There
+from sympozium_cli.cluster.unreachable import server_of
 from sympozium_cli.cluster.waiting import LOOK_EVERY, named
-from sympozium_cli.terminal import Terminal, standard_error
+from sympozium_cli.terminal import Terminal, standard_error, visible
 from sympozium_cli.view.ask import has_terminal
 from sympozium_controller.install.pods import MANAGER
 from sympozium_protocol.exits import Ended, Reason
@@ -102,7 +103,7 @@ class _Uninstalling:
         await self._each("programs", PROGRAMS, INSTALLED, SYSTEM_NAMESPACE)
         await self._each("rights and walls", REST, INSTALLED)
         if self._wanted.keep_data:
-            self._terminal.line(f"kept: all objects, and in {SYSTEM_NAMESPACE} the bus's volume and keys")
+            self._terminal.line(f"kept: {await self._kept()}")
             return
         await self._swept()
         await self._each("custom resources", (r.CRDS,), INSTALLED)
@@ -111,13 +112,14 @@ class _Uninstalling:
 
     async def _confirm(self) -> None:
         """Raises Ended (Usage, Cancelled)."""
-        held = [(resource, await listed(self._api, resource)) for resource in OBJECTS]
-        counted = [_counted(resource.kind, len(found)) for resource, found in held if found]
-        where = f"{self._api.login.server}" + (
-            f" (context {self._api.login.context})" if self._api.login.context else ""
-        )
-        goes = "no object" if self._wanted.keep_data else ", ".join(counted) or "no object"
-        self._terminal.always(f"removing Sympozium from {where}, and with it {goes}")
+        where = visible(server_of(self._api.login))
+        if self._wanted.keep_data:
+            self._terminal.always(f"removing the programs of Sympozium from {where}; what stays: {await self._kept()}")
+        else:
+            held = [(resource, await listed(self._api, resource)) for resource in OBJECTS]
+            counted = [_counted(resource.kind, len(found)) for resource, found in held if found]
+            goes = ", ".join(counted) or "no object"
+            self._terminal.always(f"removing Sympozium from {where}, and with it {goes}")
         if self._wanted.yes:
             return
         if not has_terminal():
@@ -126,6 +128,15 @@ class _Uninstalling:
         if (await asyncio.to_thread(sys.stdin.readline)).strip().lower() not in ("y", "yes"):
             raise Ended(Reason.Cancelled, "nothing was removed")
         self._terminal.answered()
+
+    async def _kept(self) -> str:
+        """What ``--keep-data`` keeps, and what cannot be kept."""
+        claims = await listed(self._api, r.VOLUME_CLAIMS, INSTALLED, SYSTEM_NAMESPACE)
+        volumes = ", ".join(one["metadata"]["name"] for one in claims)
+        if volumes:
+            return f"all objects, and in {SYSTEM_NAMESPACE} the bus's volume ({volumes}) and keys"
+        gone = "what the bus had goes with its pod (--bus-storage none): no log of a run, and no run can go on"
+        return f"all objects, and in {SYSTEM_NAMESPACE} the bus's keys; {gone}"
 
     async def _each(self, told: str, kinds: Sequence[Resource], labels: str, namespace: str = "") -> None:
         """Delete, and wait until they are gone."""

@@ -128,8 +128,20 @@ class Presenter:
         if not asked and verdict.decision == "allow":
             return
         word = "allowed" if verdict.decision == "allow" else "denied"
-        line = f"{'!' if word == 'denied' else '·'} {verdict.id} {word} by {_by(verdict.by)}: "
-        self.terminal.line(self.terminal.style(line, "yellow") + one_line(verdict.reason, WIDTH))
+        who, why = _by_whom(verdict)
+        line = f"{'!' if word == 'denied' else '·'} {verdict.id} {word}{who}{': ' if why else ''}"
+        self.terminal.line(self.terminal.style(line, "yellow") + one_line(why, WIDTH))
+
+
+def _by_whom(verdict: Verdict) -> tuple[str, str]:
+    """Who decided and why, with nobody named twice: a reason is a whole sentence, as the model reads it."""
+    if not verdict.by.startswith("person:"):
+        named = verdict.reason.startswith(f"policy {verdict.by} ")
+        return "" if named else f" by {_by(verdict.by)}", verdict.reason
+    name = verdict.by.removeprefix("person:")
+    done = f"{name} {'approved' if verdict.decision == 'allow' else 'denied'} it"
+    why = verdict.reason.removeprefix(done).removeprefix(": ") if verdict.reason.startswith(done) else verdict.reason
+    return f" by {_by(verdict.by)}", why
 
 
 def _by(who: str) -> str:
