@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.cluster import Cluster
+from tests.support.cluster_command import sympozium
 from tests.support.cluster_definitions import HEAD
 
 NOW = "2026-01-02T03:04:05Z"
@@ -53,6 +54,19 @@ def test_a_list_of_runs_tells_how_far_they_are_and_why(kinds: Cluster, place: st
     head, row = table(kinds, "ar", "-n", place, "-o", "wide")
     assert head[6:] == ["WAITING-FOR", "TOKENS-IN", "TOKENS-OUT", "USD", "POD", "MESSAGE"]
     assert row[6:] == ["7", "0.42"]
+
+
+def test_a_list_of_instances_tells_who_serves_the_model_also_where_there_is_none(kinds: Cluster, place: str) -> None:
+    openai = {"name": "openai", "model": "gpt-x", "apiKeySecret": "keys"}
+    for name, provider in (("keyed", openai), ("watchdog", {"name": "scripted"})):
+        document = {**HEAD, "kind": "SympoziumInstance", "metadata": {"name": name}}
+        kinds.apply({**document, "spec": {"provider": provider}}, "-n", place)
+    head, keyed, scripted = table(kinds, "si", "-n", place)
+    assert head == ["NAME", "PROVIDER", "MODEL", "POLICY", "READY", "AGE"]
+    assert keyed[:3] == ["keyed", "openai", "gpt-x"]
+    assert scripted[:2] == ["watchdog", "scripted"]
+    said = sympozium(kinds.kubeconfig, "instances", "list", "-n", place)[1].splitlines()
+    assert said[2].split()[:4] == ["watchdog", "scripted", "<none>", "default"]
 
 
 @pytest.mark.parametrize("short", ["si", "ar", "sp", "spol", "ssch", "pp", "mcps", "sympozium"])

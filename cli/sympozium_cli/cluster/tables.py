@@ -27,7 +27,7 @@ def rows_of(table: KubeObject, *, namespaces: bool, wide: bool) -> list[tuple[st
 
 
 def _cell(value: Any) -> str:
-    return "<none>" if value is None else one_line(str(value), WIDEST)
+    return "<none>" if value in (None, "") else one_line(str(value), WIDEST)
 
 
 def lines_of(rows: Sequence[tuple[str, ...]]) -> Iterable[str]:

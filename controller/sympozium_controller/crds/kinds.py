@@ -80,11 +80,11 @@ KINDS: Final = (
         "sympoziuminstances",
         "si",
         (
-            Column("Model", ".spec.provider.model", "The model, by the provider's name for it."),
+            Column("Provider", ".spec.provider.name", "Who serves the model."),
+            Column("Model", ".spec.provider.model", "The model, by the provider's name for it; scripted has none."),
             Column("Policy", ".spec.policy", "The SympoziumPolicy over it; none is default."),
             _ready(),
             AGE,
-            Column("Provider", ".spec.provider.name", "Who serves the model.", wide=True),
             Column("Skills", ".spec.skills", "Its SkillPacks.", wide=True),
             MESSAGE,
         ),
