@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from sympozium_protocol.kube.api import Change, JsonPatch, KubeObject, Page, PatchType
 from sympozium_protocol.kube.errors import Away, Busy, Expired, KubeError, Unauthorized, error_of
 from sympozium_protocol.kube.login import Login
+from sympozium_protocol.kube.nesting import parse
 from sympozium_protocol.kube.resources import Resource
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class Client:
             "fieldSelector": fields,
         }
         async for line in self.lines(resource.path(namespace), asked):
-            event = json.loads(line)
+            event = parse(line)
             if event["type"] == "ERROR":
                 told = event["object"]
                 raise error_of(int(told.get("code") or 500), told)
@@ -208,7 +209,7 @@ class Client:
 
         response = await self._request(method, path, query or {}, body=body, content=content, accept=accept)
         try:
-            found: KubeObject = json.loads(await response.read())
+            found: KubeObject = parse(await response.read())
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Away(f"{method} {path}: {error or 'no answer in time'}") from None
         except ValueError:
