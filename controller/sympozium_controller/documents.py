@@ -37,6 +37,11 @@ KINDS: Final[dict[str, type[Object]]] = {
     )
 }
 
+DEEPEST: Final = 64
+"""Levels of an object: what is made of it lies deeper, and is read by programs that stop at some 200."""
+_SHOWN: Final = 8
+"""Parts of a path that lead a person to what lies too deep."""
+
 T = TypeVar("T", bound=Object)
 
 
@@ -107,12 +112,26 @@ def _members(value: Any) -> Iterable[Any]:
 def read_object(value: Any, origin: Origin) -> Object:
     """The object in plain values. Raises InvalidObject naming the field."""
     model = _model(value, origin)
+    if where := _too_deep(value):
+        raise InvalidObject(origin.file, origin.document, where, f"nested too deeply: at most {DEEPEST} levels")
     try:
         # as JSON: strict about types, yet a list is a tuple there
         return model.model_validate_json(json.dumps(value), by_alias=True, by_name=False)
     except ValidationError as error:
         where, why = fault_of(error)
         raise InvalidObject(origin.file, origin.document, where, why) from None
+
+
+def _too_deep(value: Any) -> str:
+    """Where the first value is that lies too deep; empty when none does. What no schema bounds can be of any depth."""
+    left: list[tuple[Any, tuple[str, ...]]] = [(value, ())]
+    while left:
+        part, path = left.pop()
+        if len(path) > DEEPEST:
+            return ".".join(path[:_SHOWN])
+        inner = part.items() if isinstance(part, dict) else enumerate(part)
+        left += [(one, (*path, str(name))) for name, one in inner if isinstance(one, dict | list)]
+    return ""
 
 
 def _model(value: Any, origin: Origin) -> type[Object]:

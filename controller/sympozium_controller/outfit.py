@@ -167,7 +167,7 @@ def _placing(template: PodTemplate) -> Placing:
         labels=template.labels,
         annotations=template.annotations,
         nodes=template.node_selector,
-        tolerations=template.tolerations,
+        tolerations=tuple(one.model_dump(by_alias=True, exclude_defaults=True) for one in template.tolerations),
         priority=template.priority_class_name,
         pull_secrets=tuple(one["name"] for one in template.image_pull_secrets if "name" in one),
     )

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
-from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -15,6 +14,7 @@ from sympozium_controller.errors import Origin, Refused, fault_of
 from sympozium_controller.flags import ON_COMMAND_LINE, Flags
 from sympozium_controller.objects import Provider
 from sympozium_controller.scripts import script_of
+from sympozium_controller.urls import NO_ADDRESS, is_http
 from sympozium_protocol.exits import Reason
 from sympozium_protocol.messages.spec import ModelSpec, ParticipantSpec, Prices, ToolSpec
 
@@ -113,18 +113,9 @@ def _base_url(chosen: Chosen, flags: Flags, provider: Provider, known: Known) ->
     if not url and known.needs_url:
         why = f"missing: {provider.name} has no address of its own"
         raise _refused(chosen, flags.provider, Reason.Usage, "baseURL", "--base-url", why)
-    if url and not _is_http(url):
-        why = "must be an http:// or https:// address, without user or password"
-        raise _refused(chosen, flags.base_url, Reason.Usage, "baseURL", "--base-url", why)
+    if url and not is_http(url):
+        raise _refused(chosen, flags.base_url, Reason.Usage, "baseURL", "--base-url", NO_ADDRESS)
     return url
-
-
-def _is_http(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None and parts.port != 0
-    except ValueError:
-        return False
 
 
 def _recording(chosen: Chosen, flags: Flags) -> str:

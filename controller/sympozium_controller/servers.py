@@ -21,7 +21,7 @@ from sympozium_controller.objects import MCPServer, Metadata, Secret
 from sympozium_controller.objects.base import LABEL_PATTERN
 from sympozium_controller.objects.mcpserver import MCPServerSpec
 from sympozium_controller.pod import SecretEnv
-from sympozium_controller.urls import secret_in_url
+from sympozium_controller.urls import NO_ADDRESS, is_http, secret_in_url
 from sympozium_protocol.exits import Reason
 from sympozium_protocol.messages.base import TOOL_PATTERN
 from sympozium_protocol.messages.servers import OAuthSpec, ServerSpec
@@ -215,6 +215,8 @@ def _check_values(server: Server) -> None:
     for place, url in (("url", server.object.spec.url), ("oauth.issuer", server.object.spec.oauth.issuer)):
         if found := secret_in_url(url):
             raise server.refused(f"spec.{place}", f"holds {found}; {READABLE}: {INSTEAD}")
+        if url and not is_http(url):
+            raise server.refused(f"spec.{place}", NO_ADDRESS)
     for where, value in _values(server).items():
         for key in _KEY.findall(value):
             if key not in server.keys:

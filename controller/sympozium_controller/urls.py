@@ -1,4 +1,4 @@
-"""What of a URL may not stand in a document of a run, which the agent can read. Pure."""
+"""Which URLs a document of a run may have: addresses that there are, without what the agent may not read. Pure."""
 
 from __future__ import annotations
 
@@ -11,6 +11,16 @@ _SECRET: Final = re.compile(
     r".*(token|secret|password|passwd|passphrase|pwd|credentials?|jwt|signature)"
 )
 """Names of parameters, in small letters and digits, that say that their value is a secret."""
+NO_ADDRESS: Final = "must be an http:// or https:// address, without user or password"
+
+
+def is_http(url: str) -> bool:
+    """Is it an address of http or https, without user or password, and with a port that there is?"""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None and parts.port != 0
+    except ValueError:
+        return False
 
 
 def secret_in_url(url: str) -> str:

@@ -158,6 +158,14 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         of("MCPServer", transport="http", url="http://x", oauth={"clientSecret": "${A}"}),
         "spec.oauth: Forbidden: needs clientId, and transport http",
     ),
+    "a scope without a word": (
+        of("MCPServer", transport="http", url="http://x", oauth={"clientId": "x", "scopes": [""]}),
+        "spec.oauth.scopes[0] in body should be at least 1 chars long",
+    ),
+    "a toleration of many keys": (
+        instance(podTemplate={"tolerations": [{"key": ["a", "b"]}]}),
+        "spec.podTemplate.tolerations[0].key in body must be of type string",
+    ),
     "a time that is none": (
         of("SympoziumSchedule", instanceRef="a", input="b", schedule="every day"),
         "must be the five fields of cron",

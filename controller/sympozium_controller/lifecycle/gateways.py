@@ -20,6 +20,7 @@ from sympozium_controller.objects import Provider, SympoziumInstance
 from sympozium_controller.outfit import API_KEY
 from sympozium_controller.providers import MODEL, PROVIDERS
 from sympozium_controller.render.egress import egress_class
+from sympozium_controller.urls import NO_ADDRESS, is_http
 from sympozium_protocol.kube.api import KubeObject
 
 GRACE: Final = 20
@@ -69,6 +70,8 @@ def fault_of(provider: Provider) -> tuple[str, str] | None:
         return "spec.provider.name", f"unknown provider {provider.name[:80]!r}; known are {', '.join(PROVIDERS)}"
     if known.needs_url and not provider.base_url:
         return "spec.provider.baseURL", f"missing: {provider.name} has no address of its own"
+    if provider.base_url and not is_http(provider.base_url):
+        return "spec.provider.baseURL", NO_ADDRESS
     if not provider.base_url and known.base_url and _is_local(known.base_url):
         return "spec.provider.baseURL", f"missing: where {provider.name} is, as seen from the cluster's pods"
     if known.needs_key and (known.needs_url or not provider.base_url) and not provider.api_key_secret:

@@ -11,8 +11,10 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pydantic import ValidationError
+
 from sympozium_controller.assemble import assemble
-from sympozium_controller.errors import Refused
+from sympozium_controller.errors import Refused, fault_of
 from sympozium_controller.flags import Flags
 from sympozium_controller.lifecycle.gather import Gathered, origin_of
 from sympozium_controller.lifecycle.restore import restoring
@@ -84,17 +86,22 @@ def plan(run: KubeObject, asked: AgentRun, found: Gathered, place: Place, now: f
     instance = found.objects.get(SympoziumInstance, asked.spec.instance_ref, asked.namespace)
     assert instance is not None
     flags = Flags(approve="wait", elsewhere=elsewhere(instance, asked.namespace))
-    spec = resolve(found.objects, found.packs, flags, run_id=id, now=utc(now), facts=facts(asked.namespace))
+    try:
+        spec = resolve(found.objects, found.packs, flags, run_id=id, now=utc(now), facts=facts(asked.namespace))
+    except ValidationError as error:  # what the models of objects let be and a RunSpec does not
+        field, why = fault_of(error)
+        told = f"runs of it would not be valid: {field}: {why}"
+        raise Refused(Reason.InvalidDocument, origin_of(instance), "", told) from None
     clothes = outfit(found.objects, found.packs, flags)
     given = rights(id, uid, asked.namespace, owner_of(run), clothes.grants)
     account = account_name(id) if given else RUN_ACCOUNT
-    told = digest(spec.encode())
+    pinned = digest(spec.encode())
     where = InCluster(
         namespace=asked.namespace,
         job=job_name(id, 1),
         account=account,
         labels={LABEL_RUN: id, LABEL_RUN_UID: uid, LABEL_INSTANCE: label(instance.name)},
-        annotations=_annotations(run, instance.name, told, spec.approval.expiry),
+        annotations=_annotations(run, instance.name, pinned, spec.approval.expiry),
         owner=Owner(RUNS.api_version, RUNS.kind, asked.name, uid),
         bus=place.bus,
         deadline=deadline(spec),
@@ -102,7 +109,7 @@ def plan(run: KubeObject, asked: AgentRun, found: Gathered, place: Place, now: f
         pull_secrets=place.pull_secrets,
     )
     pod = assemble(spec, clothes)
-    return Plan(spec, told, _rendered(pod, where, place, asked), given, account, destinations(pod))
+    return Plan(spec, pinned, _rendered(pod, where, place, asked), given, account, destinations(pod))
 
 
 def _rendered(pod: Pod, where: InCluster, place: Place, asked: AgentRun) -> Manifests:

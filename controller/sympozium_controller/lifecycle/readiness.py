@@ -1,4 +1,5 @@
-"""What stands in the status of an instance: whether everything that its runs need is there and usable. Pure."""
+"""What stands in the status of an instance: whether everything that its runs need is there and usable; and in that of
+an object that others name: whether it is written right. Pure."""
 
 from __future__ import annotations
 
@@ -6,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sympozium_controller.errors import Refused
+from sympozium_controller.lifecycle.status import plain
 from sympozium_controller.lifecycle.trouble import trouble_of
 from sympozium_controller.lifecycle.view import View, condition
-from sympozium_controller.objects.status import MAX_MESSAGE
 from sympozium_protocol.clock import utc
 from sympozium_protocol.exits import reason_of
 from sympozium_protocol.kube.api import KubeObject
@@ -104,14 +106,30 @@ def _ended(pod: KubeObject) -> tuple[str, str] | None:
 
 def status(instance: KubeObject, state: State, gateway: str, memory: str, now: float) -> dict[str, Any] | None:
     """The status as it should be; None when it is so already."""
-    had: Mapping[str, Any] = instance.get("status") or {}
-    generation = instance["metadata"].get("generation") or 0
-    wanted = {
-        "observedGeneration": generation,
-        "gateway": gateway,
-        "memory": memory,
-        "conditions": _conditions(had.get("conditions") or (), state, generation, now),
-    }
+    return _news(instance, {**_own(instance, state, now), "gateway": gateway, "memory": memory})
+
+
+def checked(one: KubeObject, state: State, now: float) -> dict[str, Any] | None:
+    """The status of an object that nothing is made of, as it should be; None when it is so already."""
+    return _news(one, _own(one, state, now))
+
+
+def fault(one: KubeObject, refused: Refused) -> State:
+    """What is wrong in an object, by its field; in another that it leads to, by that one's name as well."""
+    own = f"{one['kind']}/{one['metadata']['name']}"
+    why = f"{refused.field}: {refused.why}" if refused.field else refused.why
+    return State(False, refused.reason.name, why if refused.file == own else refused.message)
+
+
+def _own(one: KubeObject, state: State, now: float) -> dict[str, Any]:
+    had: Mapping[str, Any] = one.get("status") or {}
+    generation = one["metadata"].get("generation") or 0
+    conditions = _conditions(had.get("conditions") or (), state, generation, now)
+    return {"observedGeneration": generation, "conditions": conditions}
+
+
+def _news(one: KubeObject, wanted: dict[str, Any]) -> dict[str, Any] | None:
+    had: Mapping[str, Any] = one.get("status") or {}
     return None if all(had.get(name, "") == value for name, value in wanted.items()) else wanted
 
 
@@ -129,6 +147,6 @@ def _conditions(had: Iterable[Mapping[str, Any]], state: State, generation: int,
             "observedGeneration": generation,
             "lastTransitionTime": since or utc(now),
             "reason": state.reason,
-            "message": state.message[:MAX_MESSAGE],
+            "message": plain(state.message),
         },
     ]

@@ -117,13 +117,23 @@ class ContainerResources(Fields):
     limits: Amounts = Field(default=Amounts(), description="What it may use.")
 
 
+class Toleration(Fields):
+    """A taint that a pod tolerates, as Kubernetes writes it; its words are the cluster's to judge."""
+
+    key: Line = Field(default="", description="Of the taint. Absent: any, and then operator is Exists.")
+    operator: Line = Field(default="", description="Exists or Equal; Equal if it is absent.")
+    value: Line = Field(default="", description="What Equal compares with.")
+    effect: Line = Field(default="", description="NoSchedule, PreferNoSchedule or NoExecute. Absent: any.")
+    toleration_seconds: int | None = Field(default=None, description="For how long NoExecute is tolerated.")
+
+
 class PodTemplate(Fields):
     """What a cluster is told about the pod besides."""
 
     labels: Labels = Field(default_factory=dict, description="Further labels; none of sympozium.ai.")
     annotations: Values = Field(default_factory=dict, description="Further annotations; none of sympozium.ai.")
     node_selector: Labels = Field(default_factory=dict, description="Labels of the nodes that it may run on.")
-    tolerations: tuple[AnyValues, ...] = Field(
+    tolerations: tuple[Toleration, ...] = Field(
         default=(), max_length=32, description="Taints that it tolerates, as a pod states them."
     )
     priority_class_name: OptionalName = Field(default="", description="PriorityClass of the pod.")

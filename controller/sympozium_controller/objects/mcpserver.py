@@ -26,7 +26,9 @@ class OAuth(Fields):
     auth_method: Literal["client_secret_basic", "client_secret_post"] = Field(
         default="client_secret_basic", description="Where the secret is sent."
     )
-    scopes: Words = Field(default=(), description="What is asked for.")
+    scopes: Annotated[tuple[Annotated[Line, Field(min_length=1)], ...], Field(max_length=256)] = Field(
+        default=(), description="What is asked for."
+    )
     issuer: Line = Field(default="", description="Who gives tokens, if the server does not say it.")
 
 

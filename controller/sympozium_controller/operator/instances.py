@@ -6,8 +6,12 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from sympozium_controller.admission.judging import Known, judge
+from sympozium_controller.documents import Objects
 from sympozium_controller.errors import Refused
 from sympozium_controller.lifecycle import readiness
+from sympozium_controller.lifecycle.gateways import fault_of
+from sympozium_controller.lifecycle.gather import Gathered, origin_of
 from sympozium_controller.lifecycle.readiness import USABLE, Served, State
 from sympozium_controller.lifecycle.view import instance_of, is_final
 from sympozium_controller.objects import AgentRun, Metadata, SympoziumInstance
@@ -22,6 +26,7 @@ from sympozium_controller.operator.memories import Memories
 from sympozium_controller.operator.networks import Networks
 from sympozium_controller.operator.queue import Queue
 from sympozium_controller.operator.reading import Reading, read
+from sympozium_protocol.exits import Reason
 from sympozium_protocol.kube.api import KubeApi, KubeObject
 from sympozium_protocol.kube.errors import Forbidden, Invalid, NotFound
 from sympozium_protocol.kube.resources import INSTANCES
@@ -132,8 +137,7 @@ class Instances:
             memory = await self._memories.serve(instance)
             missing = await self._missing(instance)
         except Refused as fault:
-            why = f"{fault.field}: {fault.why}" if fault.field else fault.why
-            missing = Served(State(False, fault.reason.name, why))
+            missing = Served(readiness.fault(one, fault))
         except (Forbidden, Invalid) as error:
             missing = Served(State(False, "Refused", error.message), again=REFUSED_AGAIN)
         await self._tell(one, gateway, memory, missing)
@@ -141,12 +145,17 @@ class Instances:
             self.queue.add(key, again)
 
     async def _missing(self, instance: SympoziumInstance) -> Served:
-        """Is everything there that a run of it would name?"""
+        """Is it written right, and everything there that a run of it would name? Raises Refused."""
         asked = AgentRun(
             metadata=Metadata(name=instance.name, namespace=instance.namespace),
             spec=RunObjectSpec(instance_ref=instance.name, input="-"),
         )
+        origin = origin_of(instance)
+        if instance.spec.provider and (fault := fault_of(instance.spec.provider)):
+            raise Refused(Reason.InvalidDocument, origin, *fault)
         found = await self._reading.gathered(asked)
+        if refused := judge(instance, origin, _known(found), system=self._held.system).refused:
+            raise refused
         if found.missing is None:
             return Served(USABLE)
         return Served(State(False, f"Missing{found.missing.kind}", found.missing.why), again=MISSING_AGAIN)
@@ -167,6 +176,12 @@ class Instances:
         self._held.instances.put(after)
         if not state.ready and state.reason != readiness.STARTING:
             self._events.tell(one, "Warning", state.reason, state.message)
+
+
+def _known(found: Gathered) -> Known:
+    """Without the run that was asked for."""
+    others = {key: one for key, one in found.objects.found.items() if not isinstance(one, AgentRun)}
+    return Known(Objects(others, found.objects.origins), found.packs)
 
 
 def _goes_on(run: KubeObject | None) -> bool:

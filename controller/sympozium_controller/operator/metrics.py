@@ -32,7 +32,7 @@ class Metrics:
             "sympozium_reconcile_seconds", "One look at one object", ["queue"], buckets=SECONDS, registry=self.registry
         )
         self.writes = Counter("sympozium_api_writes", "Writes", ["verb", "kind", "outcome"], registry=self.registry)
-        self.retries = Counter("sympozium_retries", "Looks that failed", ["queue"], registry=self.registry)
+        self.retries = Counter("sympozium_retries", "Looks that failed", ["queue", "why"], registry=self.registry)
         self.leads = Gauge("sympozium_leads", "1 while this one acts", registry=self.registry)
 
     def text(self) -> bytes:

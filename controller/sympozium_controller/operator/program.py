@@ -6,12 +6,13 @@ import asyncio
 import gc
 import time
 from collections.abc import Sequence
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from sympozium_controller.admission.asking import Asking
 from sympozium_controller.operator.admitting import Admitting
 from sympozium_controller.operator.busaddress import with_address
-from sympozium_controller.operator.cache import Key
+from sympozium_controller.operator.checks import Checks
 from sympozium_controller.operator.deploying import Deploying
 from sympozium_controller.operator.events import Events
 from sympozium_controller.operator.gateways import Gateways
@@ -63,8 +64,9 @@ async def _serve(settings: Settings, api: KubeApi, metrics: Metrics) -> None:
     gateways = Gateways(api, held.instances, kept, deploying, networks, place)
     memories = Memories(api, held.runs, kept, deploying, place, settings.keeping)
     instances = Instances(api, held, kept, reading, networks, gateways, memories, events)
+    checks = Checks(api, held, events)
     lease = Lease(api, settings.system, settings.lease, settings.holder, settings.terms)
-    _count(metrics, held, (runs.queue, instances.queue, networks.queue))
+    _count(metrics, held, (runs.queue, instances.queue, networks.queue, checks.queue))
 
     async def work() -> None:
         began = time.monotonic()
@@ -83,6 +85,7 @@ async def _serve(settings: Settings, api: KubeApi, metrics: Metrics) -> None:
             group.create_task(runs.queue.run(runs.reconcile, settings.workers))
             group.create_task(instances.queue.run(instances.reconcile, SERVING))
             group.create_task(networks.queue.run(networks.reconcile, 1))
+            group.create_task(checks.queue.run(checks.reconcile, 1))
 
     def waiting_for() -> str:
         return held.waiting_for() or admitting.waiting_for()
@@ -95,8 +98,14 @@ async def _serve(settings: Settings, api: KubeApi, metrics: Metrics) -> None:
         group.create_task(lease.lead(work))
 
 
-def _count(metrics: Metrics, held: Holdings, queues: Sequence[Queue[Key]]) -> None:
+def _count(metrics: Metrics, held: Holdings, queues: Sequence[Queue[Any]]) -> None:
+    for queue in queues:
+        queue.on_failure = partial(_failed, metrics, queue.name)
     metrics.registry.register(Counted("sympozium_runs", "Runs by phase", "phase", held.phases))
     metrics.registry.register(
         Counted("sympozium_queue_depth", "Keys that wait", "queue", lambda: {one.name: len(one) for one in queues})
     )
+
+
+def _failed(metrics: Metrics, queue: str, why: str) -> None:
+    metrics.retries.labels(queue, why).inc()

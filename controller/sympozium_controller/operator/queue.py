@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, Generic, TypeVar
@@ -16,8 +17,20 @@ K = TypeVar("K", bound=Hashable)
 FIRST: Final = 0.05
 MOST: Final = 60.0
 """Seconds until a key that failed is tried again: doubled each time, spread by a quarter."""
+LAST_PLACES: Final = 4
+"""Of a fault's calls, as many as are logged."""
 RETRIES: Final = 50.0
 """Retries a second over all keys: a server in trouble is not asked faster by more objects."""
+
+
+def _unheard(_: str) -> None:
+    """Nobody counts."""
+
+
+def _where(error: BaseException) -> str:
+    """The last places of the call, as FILE:LINE."""
+    found = traceback.extract_tb(error.__traceback__)[-LAST_PLACES:]
+    return " ".join(f"{place.filename.rpartition('/')[2]}:{place.lineno}" for place in found)
 
 
 class Queue(Generic[K]):
@@ -25,6 +38,7 @@ class Queue(Generic[K]):
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.on_failure: Callable[[str], None] = _unheard
         self._ready: deque[K] = deque()
         self._waiting: set[K] = set()
         self._busy: set[K] = set()
@@ -63,7 +77,9 @@ class Queue(Generic[K]):
         self._failures.pop(key, None)
 
     async def run(self, work: Callable[[K], Awaitable[None]], workers: int) -> None:
-        """Until cancelled. What the API server refuses is logged and tried again; any other fault ends it."""
+        """Until cancelled. What the API server refuses is logged and tried again, and so is any other fault: one
+        object, whoever wrote it, keeps no other from being worked on. ``on_failure`` is told ``server`` or ``fault``.
+        """
         async with asyncio.TaskGroup() as group:
             for _ in range(workers):
                 group.create_task(self._work(work))
@@ -76,6 +92,11 @@ class Queue(Generic[K]):
                 self.succeeded(key)
             except KubeError as error:
                 log("tried again", queue=self.name, key=key, why=f"{error.reason}: {error.message}")
+                self.on_failure("server")
+                self.failed(key)
+            except Exception as error:  # noqa: BLE001  ours, brought about by this object
+                log("fault", queue=self.name, key=key, why=f"{type(error).__name__}: {error}", where=_where(error))
+                self.on_failure("fault")
                 self.failed(key)
             finally:
                 self._done(key)

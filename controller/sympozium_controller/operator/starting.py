@@ -21,6 +21,7 @@ from sympozium_protocol.kube.api import KubeApi, KubeObject
 from sympozium_protocol.kube.errors import AlreadyExists, Forbidden, Invalid, KubeError
 from sympozium_protocol.kube.resources import CONFIG_MAPS, JOBS, KNOWN, RUNS, SERVICE_ACCOUNTS, Resource
 
+BAD_REQUEST: Final = 400
 KNOWN_FOR: Final = 300.0
 """Seconds for which a namespace is believed to have the account: one may be deleted and made anew."""
 
@@ -31,6 +32,13 @@ class MissingThing(Exception):
     def __init__(self, what: str, why: str) -> None:
         super().__init__(why)
         self.what, self.why = what, why
+
+
+def _malformed(error: KubeError, asked: AgentRun) -> Refused | None:
+    """For what will be refused whenever it is tried again: the server cannot make an object of it."""
+    if not isinstance(error, Invalid) and error.status != BAD_REQUEST:
+        return None
+    return Refused(Reason.InvalidDocument, origin_of(asked), "", error.message)
 
 
 class Starting:
@@ -76,7 +84,7 @@ class Starting:
         await self._networks.prepare(namespace)  # no pod of a run is ever without them
         await self._networks.ensure(namespace, wanted.destinations)
         for one in wanted.rights:
-            await self._right(one, uid)
+            await self._right(one, uid, asked)
         failpoint("rights")
         if wanted.account == RUN_ACCOUNT:
             await self._account(namespace)
@@ -85,19 +93,19 @@ class Starting:
         failpoint("before-job")
         try:
             return await self._made(JOBS, wanted.manifests.job, namespace, uid)
-        except Invalid as error:
-            raise Refused(Reason.InvalidDocument, origin_of(asked), "", error.message) from None
         except Forbidden as error:
             raise Ended(Reason.PodRefused, f"the cluster takes no Job of this run: {error.message}") from None
+        except KubeError as error:
+            raise _malformed(error, asked) or error from None
 
-    async def _right(self, one: KubeObject, uid: str) -> None:
+    async def _right(self, one: KubeObject, uid: str, asked: AgentRun) -> None:
         resource, namespace = KNOWN[one["apiVersion"], one["kind"]], one["metadata"].get("namespace", "")
         try:
             made = await self._made(resource, one, namespace, uid)
         except KubeError as error:
             why = why_refused(error, namespace)
             if why is None:
-                raise
+                raise _malformed(error, asked) or error from None
             if why[0] is Reason.MissingReference:
                 raise MissingThing(f"Namespace/{namespace}", why[1]) from None
             raise Ended(*why) from None
