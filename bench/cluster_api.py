@@ -6,8 +6,10 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import pytest
@@ -48,7 +50,7 @@ async def client(kubeconfig: Path) -> AsyncIterator[Client]:
 async def following(
     api: Client, resource: Resource, namespace: str, hear: Callable[[Change], None]
 ) -> AsyncIterator[None]:
-    """``hear`` is called with each change from now on."""
+    """``hear`` is called with each change from now on. A watch that fails ends the measurement: it would miss some."""
     page = await api.list(resource, namespace, limit=1)
 
     async def follow(version: str) -> None:
@@ -58,23 +60,28 @@ async def following(
                 if change.type != "BOOKMARK":
                     hear(change)
 
-    task = asyncio.create_task(follow(page.version))
-    try:
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(follow(page.version))
         yield
-    finally:
         task.cancel()
-        await asyncio.wait([task])
 
 
 def as_they_come(found: AsyncIterator[T]) -> Iterator[T]:
-    """What is measured, each told before the next is begun."""
+    """What is measured, each told before the next is begun. One task runs all of it, so that a failure ends it."""
+    told: SimpleQueue[T | None] = SimpleQueue()
 
-    async def one() -> T | None:
-        return await anext(found, None)
+    async def tell() -> None:
+        try:
+            async for row in found:
+                told.put(row)
+        finally:
+            told.put(None)
 
-    with asyncio.Runner() as runner:
-        while (row := runner.run(one())) is not None:
+    with ThreadPoolExecutor(1) as thread:
+        measuring = thread.submit(asyncio.run, tell())
+        while (row := told.get()) is not None:
             yield row
+        measuring.result()
 
 
 async def seen(look: Callable[[], T | None], what: str, every: float = 0.02) -> T:

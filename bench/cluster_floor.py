@@ -18,13 +18,18 @@ OURS = ("command", "args", "startupProbe", "livenessProbe", "readinessProbe", "l
 
 
 class Floor:
-    """``kubelet``: its folder, which has the files of pods."""
+    """``kubelet``: its folder, which has the files of pods. ``native``: sidecars as the Job has them, or as ordinary
+    containers beside the agent.
+    """
 
-    def __init__(self, api: Client, namespace: str, kubelet: Path, job: KubeObject) -> None:
+    def __init__(self, api: Client, namespace: str, kubelet: Path, job: KubeObject, *, native: bool = True) -> None:
         self._api = api
         self._namespace = namespace
         self._kubelet = kubelet
-        self._template = job["spec"]["template"]
+        template = job["spec"]["template"]
+        self._annotations = template["metadata"]["annotations"]
+        spec = template["spec"] | {"serviceAccountName": "default"}  # a run's own goes with the run
+        self._spec = spec if native else _ordinary(spec)
 
     async def take(self, name: str) -> float:
         """Seconds from the pod's create having returned until every container had written. The pod is gone then."""
@@ -38,20 +43,15 @@ class Floor:
         return written - created
 
     def _containers(self) -> list[KubeObject]:
-        spec = self._template["spec"]
-        return [*spec.get("initContainers", ()), *spec["containers"]]
+        return [*self._spec.get("initContainers", ()), *self._spec["containers"]]
 
     def _volume(self, container: KubeObject) -> str:
         return next(str(mount["name"]) for mount in container["volumeMounts"] if mount["mountPath"] == "/tmp")
 
     def _document(self, name: str) -> KubeObject:
         """Without our labels: it is no run's pod."""
-        spec = self._template["spec"]
-        metadata = {
-            "name": name,
-            "namespace": self._namespace,
-            "annotations": self._template["metadata"]["annotations"],
-        }
+        spec = self._spec
+        metadata = {"name": name, "namespace": self._namespace, "annotations": self._annotations}
         parts = {
             part: [_writer(one) for one in spec[part]] for part in ("initContainers", "containers") if part in spec
         }
@@ -64,6 +64,13 @@ class Floor:
                 await self._api.get(PODS, name, self._namespace)
             except NotFound:
                 return
+
+
+def _ordinary(spec: KubeObject) -> KubeObject:
+    """All containers in one list: the kubelet starts them in its order too, but none is there before the others."""
+    sidecars = [{key: value for key, value in one.items() if key != "restartPolicy"} for one in spec["initContainers"]]
+    kept = {key: value for key, value in spec.items() if key != "initContainers"}
+    return kept | {"containers": [*sidecars, *spec["containers"]]}
 
 
 def _writer(container: KubeObject) -> KubeObject:

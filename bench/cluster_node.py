@@ -15,11 +15,15 @@ from bench.cluster_floor import Floor
 from bench.cluster_memory import working_sets
 from bench.cluster_turns import Turns, served
 from bench.report import Row, p50, p95
+from sympozium_protocol.kube.api import KubeObject
+from sympozium_protocol.kube.client import Client
 from tests.support.cluster_start import given
 from tests.support.installed import Installed, installation
 
 ROUNDS = number("BENCH_CLUSTER_ROUNDS", 10)
 INSTANCE = "helper"
+MANY = "many"
+"""An instance with a bridge and three skills: four native sidecars."""
 
 
 def rows() -> Iterator[Row]:
@@ -38,14 +42,11 @@ async def measure(installed: Installed, namespace: str) -> AsyncIterator[Row]:
             "metadata": {"name": "keys", "namespace": namespace},
             "stringData": {"apiKey": "none"},
         })  # fmt: skip
-        installed.instance(
-            namespace,
-            INSTANCE,
-            provider=provider(server.port, cluster.host_address),
-            skills=["shell"],
-            policy="permissive",
-        )
-        cluster.wait("condition=Ready", f"si/{INSTANCE}", "-n", namespace, seconds=100)
+        cluster.load("skill-sre-observability")
+        asked = provider(server.port, cluster.host_address)
+        for instance, skills in ((INSTANCE, ["shell"]), (MANY, ["shell", "k8s-ops", "sre-observability"])):
+            installed.instance(namespace, instance, provider=asked, skills=skills, policy="permissive")
+            cluster.wait("condition=Ready", f"si/{instance}", "-n", namespace, seconds=100)
         async with client(cluster.kubeconfig) as api, Turns(api, namespace, INSTANCE, server).open() as turns:
             first = await turns.run("warm")
             floor = Floor(api, namespace, kubelet(installed), first.job)
@@ -62,6 +63,8 @@ async def measure(installed: Installed, namespace: str) -> AsyncIterator[Row]:
             yield Row("  to its Job, p50", p50(jobs) * 1e3, "ms")
             async for row in memory(turns):
                 yield row
+        async with client(cluster.kubeconfig) as api, Turns(api, namespace, MANY, server).open() as turns:
+            yield await sidecars(installed, api, namespace, (await turns.run("many")).job)
 
 
 def provider(port: int, host: str) -> dict[str, Any]:
@@ -73,6 +76,18 @@ def kubelet(installed: Installed) -> Path:
     state = installed.cluster.state
     assert state
     return Path(f"/proc/{installed.cluster.pid('kubelet')}/root{state}/node/kubelet")
+
+
+async def sidecars(installed: Installed, api: Client, namespace: str, job: KubeObject) -> Row:
+    """A pod of native ones, against the same as ordinary containers, by turns; none does more than write a file."""
+    native = Floor(api, namespace, kubelet(installed), job)
+    ordinary = Floor(api, namespace, kubelet(installed), job, native=False)
+    taken, least = [], []
+    for turn in range(ROUNDS):
+        taken.append(await native.take(f"native-{turn}"))
+        least.append(await ordinary.take(f"ordinary-{turn}"))
+    count = len(job["spec"]["template"]["spec"]["initContainers"])
+    return Row(f"cluster: {count} native sidecars, their agent begun, p50", p50(taken), "s", None, p50(least))
 
 
 async def memory(turns: Turns) -> AsyncIterator[Row]:

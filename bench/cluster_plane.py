@@ -60,7 +60,9 @@ async def acting(cluster: Cluster, place: Place, other: str, folder: Path) -> As
         {"description": "looks", "sidecar": {"image": "skill-shell", "commands": [], "rbac": [rule]}},
     )
     place.instance("acting", skills=["look"], skillConfig={"look": {"namespaces": [other, place.namespace]}})
-    with operating(cluster, place.namespace, folder, SYMPOZIUM_START_WITHIN="3600") as controller:
+    with operating(
+        cluster, place.namespace, folder, SYMPOZIUM_START_WITHIN="3600", SYMPOZIUM_LEASE_SECONDS="15"
+    ) as controller:
         async with client(cluster.kubeconfig) as api, Stage(api, place.namespace).open() as stage:
             for instance in ("one", "acting"):  # what a namespace is given once
                 await stage.to_job(f"first-{instance}", instance)
