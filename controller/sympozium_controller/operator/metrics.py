@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from sympozium_controller.operator.queue import Queue
 from sympozium_protocol.kube.api import Change, JsonPatch, KubeApi, KubeObject, Page, PatchType
 from sympozium_protocol.kube.errors import KubeError
 from sympozium_protocol.kube.resources import Resource
@@ -35,6 +37,22 @@ class Metrics:
         self.retries = Counter("sympozium_retries", "Looks that failed", ["queue", "why"], registry=self.registry)
         self.leads = Gauge("sympozium_leads", "1 while this one acts", registry=self.registry)
 
+    def count_runs(self, phases: Callable[[], Mapping[str, int]]) -> None:
+        """``phases``: how many runs there are in each."""
+        self.registry.register(Counted("sympozium_runs", "Runs by phase", "phase", phases))
+
+    def watch(self, queues: Sequence[Queue[Any]]) -> None:
+        def depth() -> dict[str, int]:
+            return {one.name: len(one) for one in queues}
+
+        self.registry.register(Counted("sympozium_queue_depth", "Keys that wait", "queue", depth))
+        for queue in queues:
+            queue.timed = self.reconcile.labels(queue.name).time
+            queue.on_failure = partial(self._failed, queue.name)
+
+    def _failed(self, queue: str, why: str) -> None:
+        self.retries.labels(queue, why).inc()
+
     def text(self) -> bytes:
         return generate_latest(self.registry)
 
@@ -42,7 +60,7 @@ class Metrics:
 class Counted(Collector):
     """A gauge that is counted when it is read."""
 
-    def __init__(self, name: str, about: str, label: str, count: Any) -> None:
+    def __init__(self, name: str, about: str, label: str, count: Callable[[], Mapping[str, int]]) -> None:
         self._family = (name, about, label)
         self._count = count
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Sequence
-from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from sympozium_controller.admission.asking import Asking
 from sympozium_controller.operator.admitting import Admitting
@@ -23,9 +21,8 @@ from sympozium_controller.operator.judging import Judging
 from sympozium_controller.operator.kept import Kept
 from sympozium_controller.operator.lease import Lease
 from sympozium_controller.operator.memories import Memories
-from sympozium_controller.operator.metrics import Counted, CountingApi, Metrics
+from sympozium_controller.operator.metrics import CountingApi, Metrics
 from sympozium_controller.operator.networks import Networks
-from sympozium_controller.operator.queue import Queue
 from sympozium_controller.operator.reading import Reading
 from sympozium_controller.operator.runs import Runs
 from sympozium_controller.operator.settings import Settings
@@ -66,7 +63,8 @@ async def _serve(settings: Settings, api: KubeApi, metrics: Metrics) -> None:
     instances = Instances(api, held, kept, reading, networks, gateways, memories, events)
     checks = Checks(api, held, events)
     lease = Lease(api, settings.system, settings.lease, settings.holder, settings.terms)
-    _count(metrics, held, (runs.queue, instances.queue, networks.queue, checks.queue))
+    metrics.count_runs(held.phases)
+    metrics.watch((runs.queue, instances.queue, networks.queue, checks.queue))
 
     async def work() -> None:
         began = time.monotonic()
@@ -96,16 +94,3 @@ async def _serve(settings: Settings, api: KubeApi, metrics: Metrics) -> None:
         group.create_task(held.run())
         group.create_task(kept.run())
         group.create_task(lease.lead(work))
-
-
-def _count(metrics: Metrics, held: Holdings, queues: Sequence[Queue[Any]]) -> None:
-    for queue in queues:
-        queue.on_failure = partial(_failed, metrics, queue.name)
-    metrics.registry.register(Counted("sympozium_runs", "Runs by phase", "phase", held.phases))
-    metrics.registry.register(
-        Counted("sympozium_queue_depth", "Keys that wait", "queue", lambda: {one.name: len(one) for one in queues})
-    )
-
-
-def _failed(metrics: Metrics, queue: str, why: str) -> None:
-    metrics.retries.labels(queue, why).inc()

@@ -7,6 +7,7 @@ import random
 import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final, Generic, TypeVar
 
 from sympozium_protocol.kube.errors import KubeError
@@ -39,6 +40,7 @@ class Queue(Generic[K]):
     def __init__(self, name: str) -> None:
         self.name = name
         self.on_failure: Callable[[str], None] = _unheard
+        self.timed: Callable[[], AbstractContextManager[object]] = nullcontext
         self._ready: deque[K] = deque()
         self._waiting: set[K] = set()
         self._busy: set[K] = set()
@@ -78,7 +80,8 @@ class Queue(Generic[K]):
 
     async def run(self, work: Callable[[K], Awaitable[None]], workers: int) -> None:
         """Until cancelled. What the API server refuses is logged and tried again, and so is any other fault: one
-        object, whoever wrote it, keeps no other from being worked on. ``on_failure`` is told ``server`` or ``fault``.
+        object, whoever wrote it, keeps no other from being worked on. ``on_failure`` is told ``server`` or ``fault``,
+        and each look happens within what ``timed`` gives.
         """
         async with asyncio.TaskGroup() as group:
             for _ in range(workers):
@@ -88,7 +91,8 @@ class Queue(Generic[K]):
         while True:
             key = await self._take()
             try:
-                await work(key)
+                with self.timed():
+                    await work(key)
                 self.succeeded(key)
             except KubeError as error:
                 log("tried again", queue=self.name, key=key, why=f"{error.reason}: {error.message}")

@@ -41,7 +41,6 @@ class Runs:
     ) -> None:
         self.queue: Queue[Key] = Queue("runs")
         self._held = holdings
-        self._metrics = metrics
         self._times = times
         self._clock = clock
         self._memory = memory = Memory()
@@ -137,15 +136,14 @@ class Runs:
 
     async def reconcile(self, key: Key) -> None:
         """Raises KubeError: to be tried again."""
-        with self._metrics.reconcile.labels(self.queue.name).time():
-            for _ in range(LOOKS):
-                view = self._views.of(key)
-                if view is None:
-                    await self._left_behind(key)
-                    return
-                actions = decide(view, self._clock(), self._times, self._views.limit(view.run))
-                if not await self._acting.carry_out(view, actions):
-                    return
+        for _ in range(LOOKS):
+            view = self._views.of(key)
+            if view is None:
+                await self._left_behind(key)
+                return
+            actions = decide(view, self._clock(), self._times, self._views.limit(view.run))
+            if not await self._acting.carry_out(view, actions):
+                return
         self.queue.add(key, 1.0)
 
     async def _left_behind(self, key: Key) -> None:
