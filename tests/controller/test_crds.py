@@ -184,3 +184,11 @@ def test_a_duration_is_one_in_a_file_and_in_a_cluster_or_in_neither(text: str) -
 @given(st.from_regex(r"\A[0-9.eE+kKMGiTm-]{0,8}\Z"))
 def test_a_quantity_is_one_in_a_file_and_in_a_cluster_or_in_neither(text: str) -> None:
     assert _reads(parse_quantity, text) == (re.fullmatch(QUANTITY_PATTERN, text) is not None)
+
+
+def test_a_policy_says_that_images_of_the_installation_are_not_its_business() -> None:
+    """What ``kubectl explain sympoziumpolicies.spec.images.registries`` shows."""
+    schema = DEFINITIONS["SympoziumPolicy"]["versions"][0]["schema"]["openAPIV3Schema"]
+    told = schema["properties"]["spec"]["properties"]["images"]["properties"]["registries"]["description"]
+    assert "A bare name" in told
+    assert "always allowed" in told

@@ -24,9 +24,13 @@ class Egress(Fields):
 
 
 class Images(Fields):
-    """Where images of skills may come from."""
+    """Where images of skills and MCP servers may come from."""
 
-    registries: Words = Field(default=(), description="Only these, as host or host/path. Absent: any.")
+    registries: Words = Field(
+        default=(),
+        description="Only these, as host or host/path. Absent: any. A bare name, such as skill-k8s-ops, is an image of "
+        "this installation, from the registry that it was installed from, and always allowed.",
+    )
 
 
 class PolicyObjectSpec(Fields):
@@ -45,7 +49,7 @@ class PolicyObjectSpec(Fields):
         default=(), description="Tools that nobody may allow; execute_command covers every change."
     )
     egress: Egress = Field(default=Egress(), description="What skills may reach.")
-    images: Images = Field(default=Images(), description="Where images of skills may come from.")
+    images: Images = Field(default=Images(), description="Where images of skills and MCP servers may come from.")
     limits: Limits = Field(default=Limits(), description="Bounds of every run under it; they only tighten.")
 
 
