@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -20,16 +21,20 @@ from sympozium_protocol.bus.subjects import RunKey
 from sympozium_protocol.bus.tokens import BadClaims
 from sympozium_protocol.bus.writer import append
 from sympozium_protocol.exits import Ended, Reason
+from sympozium_protocol.kube import attested
 from sympozium_protocol.kube.api import KubeObject
+from sympozium_protocol.kube.attested import take_back
 from sympozium_protocol.kube.client import Client
+from sympozium_protocol.kube.errors import NotFound
 from sympozium_protocol.kube.login import login
 from sympozium_protocol.kube.person import shown_token, with_token
-from sympozium_protocol.kube.resources import RUNS
+from sympozium_protocol.kube.resources import RUNS, SIGNING_REQUESTS
 from sympozium_protocol.messages import PolicySpec
 from tests.support.bus_auth import GuardedBus
 from tests.support.bus_cluster import Tenant, id_of
 from tests.support.bus_pod import Pod, spec_of, until
 from tests.support.cluster import Cluster
+from tests.support.cluster_certificates import by_certificate
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("bus_cluster")]
 
@@ -189,10 +194,107 @@ async def test_a_pods_token_shown_as_a_persons_was_made_for_somebody_else(
     await refused(bus, ShownToken(token, tenant.namespace, run["metadata"]["name"], name), "does not know this token")
 
 
-async def test_an_administrator_who_comes_by_certificate_is_told_what_to_do(cluster: Cluster, tenant: Tenant) -> None:
+@asynccontextmanager
+async def administrator(cluster: Cluster, tenant: Tenant, run: str) -> AsyncIterator[ShownToken]:
+    """The administrator of the cluster, whose kubeconfig has a certificate."""
     async with Client(await login(str(cluster.kubeconfig))) as api:
-        with pytest.raises(Ended, match="kubectl create token SERVICEACCOUNT > FILE`, and give --bus-token FILE"):
-            await shown_token(api, tenant.namespace, "look")
+        shown = await shown_token(api, tenant.namespace, run)
+        try:
+            yield shown
+        finally:
+            with suppress(NotFound):
+                await take_back(api, shown.token)
+
+
+async def test_who_comes_by_certificate_is_whom_the_api_server_wrote_into_their_request(
+    bus: GuardedBus, tenant: Tenant, cluster: Cluster
+) -> None:
+    run, key = await begun(tenant)
+    async with administrator(cluster, tenant, run["metadata"]["name"]) as shown:
+        made = cluster.get("csr", attested.name_of(shown.token))
+        assert made["spec"]["username"] == shown.name
+        assert shown.token.removeprefix(attested.PREFIX) not in str(made)
+        async with comes(bus, shown) as link:
+            await append(link, subjects.said(key, "answer", shown.name), b"yes", last=0)
+
+
+async def test_a_request_that_was_taken_back_or_denied_shows_nobody(
+    bus: GuardedBus, tenant: Tenant, cluster: Cluster
+) -> None:
+    run, _ = await begun(tenant)
+    async with administrator(cluster, tenant, run["metadata"]["name"]) as shown:
+        cluster.kubectl("certificate", "deny", attested.name_of(shown.token))
+        await refused(bus, shown, "the request has ended, or was taken back")
+        await take_back(tenant.api, shown.token)
+        await refused(bus, shown, "the cluster has no request of who shows this")
+
+
+async def test_a_request_for_a_real_certificate_shows_nobody_and_its_name_alone_neither(
+    bus: GuardedBus, tenant: Tenant, cluster: Cluster
+) -> None:
+    run, _ = await begun(tenant)
+    async with administrator(cluster, tenant, run["metadata"]["name"]) as shown:
+        name = replace(shown, token=attested.PREFIX + attested.name_of(shown.token).removeprefix("sympozium-"))
+        await refused(bus, name, "the cluster has no request of who shows this")
+        other = attested.new_secret()
+        document = attested.request_of(other)
+        document["spec"]["signerName"] = "kubernetes.io/kube-apiserver-client"
+        await tenant.api.create(SIGNING_REQUESTS, document)
+        await refused(bus, replace(shown, token=other), "the request was made for another signer")
+        await take_back(tenant.api, other)
+
+
+class ByCertificate:
+    """A person without any right whom the cluster knows by a certificate."""
+
+    def __init__(self, cluster: Cluster, tenant: Tenant, folder: Path) -> None:
+        self.cluster = cluster
+        self.tenant = tenant
+        self.name = f"eve-of-{tenant.namespace}"
+        self.kubeconfig = by_certificate(cluster, self.name, folder / "kubeconfig")
+
+    def may(self, verb: str, resource: str) -> None:
+        """Everywhere."""
+        name = f"{self.tenant.namespace}-{verb}"
+        self.cluster.kubectl("create", "clusterrole", name, f"--verb={verb}", f"--resource={resource}")
+        self.cluster.kubectl("create", "clusterrolebinding", name, f"--clusterrole={name}", f"--user={self.name}")
+
+    @asynccontextmanager
+    async def shown(self, run: str) -> AsyncIterator[ShownToken]:
+        async with Client(await login(str(self.kubeconfig))) as api:
+            shown = await shown_token(api, self.tenant.namespace, run)
+        try:
+            yield shown
+        finally:
+            await take_back(self.tenant.api, shown.token)
+
+
+@pytest.fixture
+def eve(cluster: Cluster, tenant: Tenant, tmp_path: Path) -> ByCertificate:
+    return ByCertificate(cluster, tenant, tmp_path)
+
+
+async def test_who_comes_by_certificate_has_their_own_rights_and_no_others(
+    bus: GuardedBus, tenant: Tenant, eve: ByCertificate
+) -> None:
+    run, key = await begun(tenant)
+    eve.may("create", "certificatesigningrequests.certificates.k8s.io")
+    async with eve.shown(run["metadata"]["name"]) as shown:
+        await refused(bus, shown, f"{eve.name} may do nothing with the AgentRun")
+        await refused(bus, replace(shown, name="kubernetes-admin"), "comes under another name")
+        eve.may("approve", "agentruns.sympozium.ai")
+        async with comes(bus, shown) as link:
+            await append(link, subjects.said(key, "answer", eve.name), b"yes", last=0)
+            with pytest.raises(Forbidden):
+                await append(link, subjects.said(key, "send", eve.name), b"do", last=0)
+
+
+async def test_who_comes_by_certificate_and_may_make_no_request_is_told_what_to_do(
+    tenant: Tenant, eve: ByCertificate
+) -> None:
+    with pytest.raises(Ended, match="kubectl create token SERVICEACCOUNT > FILE`, and give --bus-token FILE"):
+        async with eve.shown("look"):
+            raise AssertionError("nobody is shown")
 
 
 async def test_rights_that_were_taken_away_are_gone_at_the_next_connection(

@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from sympozium_bus_auth.cluster.reviews import Holder, holder_of, may
+from sympozium_bus_auth.cluster.reviews import Holder, may
 from sympozium_bus_auth.verifying import Refused
 from sympozium_protocol.bus.shown import ShownToken
 from sympozium_protocol.bus.tokens import PersonIdentity, PersonVerb
@@ -19,9 +19,8 @@ VERBS: Final[dict[str, PersonVerb]] = {"get": "get", "approve": "answer", "send"
 """Of agentruns.sympozium.ai, and what each lets its holder do on the bus."""
 
 
-async def identity_of_person(api: KubeApi, shown: ShownToken) -> PersonIdentity:
-    """Raises Refused, KubeError."""
-    holder = await holder_of(api, shown.token)
+async def identity_of_person(api: KubeApi, shown: ShownToken, holder: Holder) -> PersonIdentity:
+    """``holder``: whom the cluster knows by what was shown. Raises Refused, KubeError."""
     if holder.username != shown.name:
         raise Refused(f"{holder.username} comes under another name")
     verbs = await _verbs(api, holder, shown)

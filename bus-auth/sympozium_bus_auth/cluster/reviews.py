@@ -1,19 +1,22 @@
-"""The API server's word on a token, and on what its holder may do."""
+"""The API server's word on who somebody is, by a token or by what they asked it for, and on what they may do."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sympozium_bus_auth.verifying import Refused
-from sympozium_protocol.kube.api import KubeApi
-from sympozium_protocol.kube.resources import ACCESS_REVIEWS, RUNS, TOKEN_REVIEWS
+from sympozium_protocol.kube.api import KubeApi, KubeObject
+from sympozium_protocol.kube.attested import LASTS, SIGNER, name_of
+from sympozium_protocol.kube.errors import NotFound
+from sympozium_protocol.kube.resources import ACCESS_REVIEWS, RUNS, SIGNING_REQUESTS, TOKEN_REVIEWS
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Whom the cluster knows by a token."""
+    """Whom the cluster knows."""
 
     username: str
     uid: str
@@ -37,7 +40,33 @@ async def holder_of(api: KubeApi, token: str, audience: str = "") -> Holder:
         raise Refused("the cluster does not know this token, or no longer")
     if audience and audience not in (status.get("audiences") or ()):
         raise Refused("the token was made for another audience")
-    user = status["user"]
+    return _holder(status["user"])
+
+
+async def holder_by_request(api: KubeApi, secret: str, now: float) -> tuple[Holder, int]:
+    """Who made the request that ``secret`` belongs to (kube/attested.py), and until when that counts.
+
+    Raises Refused, KubeError.
+    """
+    try:
+        found = await api.get(SIGNING_REQUESTS, name_of(secret))
+    except NotFound:
+        raise Refused("the cluster has no request of who shows this, or no longer") from None
+    spec, metadata = found["spec"], found["metadata"]
+    ends = int(datetime.fromisoformat(metadata["creationTimestamp"]).timestamp()) + LASTS
+    if spec.get("signerName") != SIGNER:
+        raise Refused("the request was made for another signer")
+    if ends <= now or metadata.get("deletionTimestamp") or _denied(found):
+        raise Refused("the request has ended, or was taken back")
+    return _holder(spec), ends
+
+
+def _denied(found: KubeObject) -> bool:
+    """Whoever may approve requests can withdraw one so."""
+    return any(one.get("type") in ("Denied", "Failed") for one in found.get("status", {}).get("conditions") or ())
+
+
+def _holder(user: Mapping[str, Any]) -> Holder:
     return Holder(
         user.get("username", ""), user.get("uid", ""), tuple(user.get("groups") or ()), user.get("extra") or {}
     )

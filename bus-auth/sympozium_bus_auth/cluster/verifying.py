@@ -8,12 +8,13 @@ from typing import Final
 
 from sympozium_bus_auth.cluster.persons import identity_of_person
 from sympozium_bus_auth.cluster.pods import ACCOUNT, identity_of_pod
-from sympozium_bus_auth.cluster.reviews import holder_of
+from sympozium_bus_auth.cluster.reviews import holder_by_request, holder_of
 from sympozium_bus_auth.verifying import LONGEST, Refused, Verified, Verifier
 from sympozium_protocol.bus.shown import PREFIX, ShownToken
 from sympozium_protocol.bus.tokens import AUDIENCE, BadClaims, ControllerIdentity
 from sympozium_protocol.bus.unchecked import is_of_a_pod, unchecked_claims
 from sympozium_protocol.kube.api import KubeApi
+from sympozium_protocol.kube.attested import PREFIX as ATTESTED
 from sympozium_protocol.kube.errors import KubeError
 from sympozium_protocol.kube.labels import CONTROLLER_ACCOUNT
 
@@ -63,9 +64,14 @@ class ClusterTokens:
             shown = ShownToken.decode(token)
         except BadClaims as error:
             raise Refused(f"the token {error}") from None
-        identity = await identity_of_person(self._api, shown)
-        latest = int(time.time()) + PERSON_FOR
-        return Verified(identity, min(_end(shown.token) or latest, latest))
+        now = time.time()
+        latest = int(now) + PERSON_FOR
+        if shown.token.startswith(ATTESTED):
+            holder, ends = await holder_by_request(self._api, shown.token, now)
+        else:
+            holder = await holder_of(self._api, shown.token)
+            ends = _end(shown.token) or latest
+        return Verified(await identity_of_person(self._api, shown, holder), min(ends, latest))
 
 
 def _end(token: str) -> int | None:

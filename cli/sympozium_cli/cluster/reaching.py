@@ -21,6 +21,7 @@ from sympozium_cli.cluster.there import There
 from sympozium_cli.place import OnBus
 from sympozium_protocol.bus.subjects import RunKey
 from sympozium_protocol.exits import Ended, Reason
+from sympozium_protocol.kube.attested import PREFIX as ATTESTED, take_back
 from sympozium_protocol.kube.client import Client
 from sympozium_protocol.kube.errors import KubeError
 from sympozium_protocol.kube.forward import forwarded, forwarding
@@ -45,6 +46,8 @@ class Known:
     run: RunKey
     token: str
     authorities: str
+    attested: str = ""
+    """The attestation that is shown, where there is no token: taken back at the end."""
     over: bool = False
     """Nothing more will be said."""
 
@@ -67,8 +70,18 @@ async def _known(api: Client, there: There, name: str, namespace: str, verb: str
         raise not_begun(run, name, there)
     if verb != "get":
         await check_may(api, verb, name, namespace)
-    token = (await shown_token(api, namespace, name)).encode()
-    return Known(api.login, RunKey(namespace, str(run["status"]["run"])), token, await _authorities(api), over(run))
+    authorities = await _authorities(api)
+    shown = await shown_token(api, namespace, name)  # last: what it may make is to be taken back
+    attested = shown.token if shown.token.startswith(ATTESTED) else ""
+    key = RunKey(namespace, str(run["status"]["run"]))
+    return Known(api.login, key, shown.encode(), authorities, attested, over(run))
+
+
+async def _forget(api: Client, found: Known) -> None:
+    """What cannot be taken back now ends by itself."""
+    if found.attested:
+        with contextlib.suppress(KubeError):
+            await take_back(api, found.attested)
 
 
 def _read(file: str) -> str:
@@ -90,6 +103,8 @@ def reached(there: There, name: str, verb: str) -> Iterator[OnBus]:
     """The run that an AgentRun is, for as long as this is open. Raises Ended."""
     found = at_once(there, lambda api: known(api, there, name, api.login.namespace, verb))
     with contextlib.ExitStack() as stack:
+        if found.attested:
+            stack.callback(at_once, there, lambda api: _forget(api, found))
         try:
             port = stack.enter_context(forwarding(found.login, SYSTEM_NAMESPACE, POD, PORT))
         except KubeError as error:
@@ -101,9 +116,12 @@ def reached(there: There, name: str, verb: str) -> Iterator[OnBus]:
 @contextlib.asynccontextmanager
 async def reached_beside(api: Client, found: Known) -> AsyncIterator[Bus]:
     """The same within a running loop, which carries the connections. Raises KubeError."""
-    async with forwarded(api, SYSTEM_NAMESPACE, POD, PORT) as port:
-        with _files(found, port) as bus:
-            yield bus
+    try:
+        async with forwarded(api, SYSTEM_NAMESPACE, POD, PORT) as port:
+            with _files(found, port) as bus:
+                yield bus
+    finally:
+        await _forget(api, found)
 
 
 @contextlib.contextmanager

@@ -180,10 +180,11 @@ def _controller_at_home() -> Iterable[Rule]:
 
 
 def keeper(system: str = SYSTEM_NAMESPACE) -> tuple[KubeObject, ...]:
-    """What the keeper of the bus asks to know who somebody is: tokens, rights, and whose a pod is."""
+    """What the keeper of the bus asks to know who somebody is: tokens and requests, rights, and whose a pod is."""
     subject = {"kind": "ServiceAccount", "name": KEEPER, "namespace": system}
     rules = [
         rule("authentication.k8s.io", ("tokenreviews",), ("create",)),
+        rule("certificates.k8s.io", ("certificatesigningrequests",), ("get",)),
         rule("authorization.k8s.io", ("subjectaccessreviews",), ("create",)),
         rule("", ("pods",), ("get",)),
         rule("batch", ("jobs",), ("get",)),

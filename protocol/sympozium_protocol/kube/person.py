@@ -1,4 +1,4 @@
-"""Coming to the bus of a cluster as the person whom the cluster knows: their own token, for one run."""
+"""Coming to the bus of a cluster as the person whom the cluster knows: by their own token, or the API server's word."""
 
 from __future__ import annotations
 
@@ -8,25 +8,32 @@ from typing import Final
 
 from sympozium_protocol.bus.shown import ShownToken
 from sympozium_protocol.exits import Ended, Reason
+from sympozium_protocol.kube.attested import attest
 from sympozium_protocol.kube.client import Client
+from sympozium_protocol.kube.errors import Forbidden
 from sympozium_protocol.kube.login import Login
 from sympozium_protocol.kube.resources import SELF_REVIEWS
 
 _CERTIFICATE_ONLY: Final = (
-    "the kubeconfig has a certificate of yours and no token, and a certificate cannot be shown to the bus; "
-    "put a token into a file, such as by `kubectl create token SERVICEACCOUNT > FILE`, and give --bus-token FILE"
+    "the kubeconfig has a certificate of yours and no token, and you may not have the cluster say who you are "
+    "(create certificatesigningrequests.certificates.k8s.io); put a token into a file, such as by "
+    "`kubectl create token SERVICEACCOUNT > FILE`, and give --bus-token FILE"
 )
 
 
 async def shown_token(api: Client, namespace: str, run: str) -> ShownToken:
     """What to present to the bus for the AgentRun ``run``; ``name`` is whom one speaks as there.
 
-    Raises KubeError, and Ended (Usage) where the cluster knows its user by a certificate.
+    Where the cluster knows its user by a certificate it is an attestation: ``take_back`` it after use. Raises
+    KubeError, and Ended (Usage) where neither is possible.
     """
-    token = await api.login.token()
+    name, token = await username(api), await api.login.token()
     if not token:
-        raise Ended(Reason.Usage, _CERTIFICATE_ONLY)
-    return ShownToken(token, namespace, run, await username(api))
+        try:
+            token = await attest(api)
+        except Forbidden:
+            raise Ended(Reason.Usage, _CERTIFICATE_ONLY) from None
+    return ShownToken(token, namespace, run, name)
 
 
 def with_token(known: Login, token: str) -> Login:
