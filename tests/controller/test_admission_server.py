@@ -112,6 +112,7 @@ def test_a_review_is_answered_with_its_own_uid() -> None:
     [
         (b"nonsense", 400, "the body is no JSON"),
         (b"[" * 100_000, 400, "the body is no JSON"),
+        (b'{"a":' * 100_000, 400, "the body is no JSON"),
         ({}, 400, "apiVersion: must be admission.k8s.io/v1"),
         ({"apiVersion": "admission.k8s.io/v1"}, 400, "request.uid: missing"),
         (
@@ -121,10 +122,20 @@ def test_a_review_is_answered_with_its_own_uid() -> None:
         ),
         (b" " * (LARGEST + 1), 413, "the body is larger than 8 MiB"),
     ],
-    ids=["no json", "deep", "another kind", "no request", "half a request", "large"],
+    ids=["no json", "deep", "deep in objects", "another kind", "no request", "half a request", "large"],
 )
 def test_what_is_no_review_gets_an_error_in_json(body: object, status: int, why: str) -> None:
     assert ask(answering(), body) == (status, {"error": why})
+
+
+def test_an_object_that_is_nested_too_deeply_is_refused_where_it_is() -> None:
+    options = '{"a":' * 5000 + "1" + "}" * 5000
+    value = {**INSTANCE, "apiVersion": "sympozium.ai/v1alpha1", "kind": "SympoziumInstance"}
+    body = json.dumps(review(value)).replace('{"name": "scripted"}', f'{{"name": "scripted", "options": {options}}}')
+    response = ask(answering(), body.encode())[1]["response"]
+    assert response["status"]["code"] == 422
+    assert "spec.provider.options.a.a" in response["status"]["message"]
+    assert "nested too deeply: at most 64 levels" in response["status"]["message"]
 
 
 def test_what_cannot_be_found_out_is_not_let_in() -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sympozium_controller.errors import Refused
 from sympozium_protocol.exits import Reason
+from sympozium_protocol.kube.nesting import parse
 
 API_VERSION: Final = "admission.k8s.io/v1"
 LONGEST: Final = 256
@@ -66,8 +67,8 @@ class Answer:
 def request_of(body: bytes) -> Request:
     """Raises NoReview."""
     try:
-        review = json.loads(body)
-    except (ValueError, RecursionError):
+        review = parse(body)
+    except ValueError:
         raise NoReview("the body is no JSON") from None
     if not isinstance(review, dict) or review.get("apiVersion") != API_VERSION:
         raise NoReview(f"apiVersion: must be {API_VERSION}")

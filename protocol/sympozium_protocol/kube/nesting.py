@@ -31,6 +31,7 @@ def cut(data: bytes) -> bytes:
             depth += 1
             if depth == DEEPEST + 1:
                 pieces.append(data[kept : token.start()])
+                kept = len(data)  # until it is closed, if ever
         elif token[0] in b"]}":
             if depth == DEEPEST + 1:
                 pieces.append(b"null")
