@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -24,7 +25,7 @@ from sympozium_protocol.ids import is_id
 from sympozium_protocol.messages.spec import RunSpec
 
 
-def _made(text: str | None, files: list[str], script: str, flags: Flags, name: str) -> tuple[RunSpec, Pod]:
+def _made(text: str | None, files: Sequence[str], script: str, flags: Flags, name: str) -> tuple[RunSpec, Pod]:
     """Raises Ended."""
     if name and not is_id(name):
         raise Ended(Reason.Usage, f"command line: --name: {name}: is no name: small letters, digits and dashes")
@@ -37,7 +38,7 @@ def _made(text: str | None, files: list[str], script: str, flags: Flags, name: s
 
 
 def project_file(
-    text: str | None, files: list[str], script: str, flags: Flags, name: str, registry: str, tag: str
+    text: str | None, files: Sequence[str], script: str, flags: Flags, name: str, registry: str, tag: str
 ) -> str:
     """The compose file's text. Raises Ended."""
     spec, pod = _made(text, files, script, flags, name)
@@ -67,7 +68,7 @@ BEYOND: Final = 120
 """Seconds that a Job has beyond the run's own timeout: to start, and to end."""
 
 
-def cluster_file(text: str | None, files: list[str], script: str, flags: Flags, name: str, cluster: Cluster) -> str:
+def cluster_file(text: str | None, files: Sequence[str], script: str, flags: Flags, name: str, cluster: Cluster) -> str:
     """The documents of a run as YAML. Raises Ended."""
     spec, pod = _made(text, files, script, flags, name)
     _check_secrets(pod)

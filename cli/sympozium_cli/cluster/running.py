@@ -13,7 +13,7 @@ from sympozium_cli.cluster.planning import Plan, Said, plan
 from sympozium_cli.cluster.tables import as_yaml
 from sympozium_cli.cluster.there import There
 from sympozium_cli.terminal import Terminal, standard_error, visible
-from sympozium_cli.view.ask import Approve
+from sympozium_controller.flags import Flags
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.kube.api import KubeObject
 from sympozium_protocol.kube.client import Client
@@ -31,13 +31,7 @@ class Wanted:
     there: There
     text: str | None
     files: tuple[str, ...]
-    instance: str
-    policy: str
-    timeout: str
-    max_steps: int | None
-    max_tokens: int | None
-    max_usd: float | None
-    approve: Approve
+    flags: Flags
     output: str
     quiet: bool
     dry_run: bool
@@ -63,13 +57,13 @@ def run(wanted: Wanted) -> int:
 def _said(wanted: Wanted) -> Said:
     return Said(
         inputs.input_text(wanted.text),
-        wanted.instance,
+        wanted.flags.instance,
         wanted.there.namespace,
-        wanted.policy,
-        wanted.timeout,
-        wanted.max_steps,
-        wanted.max_tokens,
-        wanted.max_usd,
+        wanted.flags.policy,
+        wanted.flags.timeout,
+        wanted.flags.max_steps,
+        wanted.flags.max_tokens,
+        wanted.flags.max_usd,
     )
 
 
@@ -83,7 +77,7 @@ async def _run(api: Client, wanted: Wanted, planned: Plan) -> int:
     made = await _create(api, planned.run, namespace, terminal)
     name = made["metadata"]["name"]
     terminal.line(terminal.style(f"run {visible(name)} in {visible(namespace)}", "bold"))
-    wishes = Wishes(wanted.approve, wanted.output, wanted.quiet)
+    wishes = Wishes(wanted.flags.approve, wanted.output, wanted.quiet)
     return await Attendance(api, wanted.there, name, namespace, wishes, terminal).run()
 
 

@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 
 import typer
 
-from sympozium_cli.cluster import options as k
+from sympozium_cli.commands import kube as k
 
 skills = typer.Typer(
-    help="Skill packs: those that are there, and one's own.", no_args_is_help=True, rich_markup_mode=None
+    help="Skill packs: those that are there, and your own.", no_args_is_help=True, rich_markup_mode=None
 )
 
-Output = Annotated[Literal["text", "json"], typer.Option("--output", help="json: one object a line.")]
+Output = Annotated[Literal["text", "json"], typer.Option("--output", help="text, or json: one object a line.")]
 Name = Annotated[str, typer.Argument(metavar="NAME|DIR", help="A shipped pack, or a directory.", show_default=False)]
 Dir = Annotated[str, typer.Argument(metavar="DIR", help="Holds pack.yaml and SKILL.md.", show_default=False)]
 
@@ -26,9 +26,10 @@ def list_command(
     kubeconfig: k.Kubeconfig = "",
     output: k.ListedOutput = "",
 ) -> None:
-    """The packs that come with this command: category, programs, tools. With --on cluster its SkillPacks.
+    """List skill packs: category, programs, tools.
 
-    Those of sympozium-system are everybody's: -n sympozium-system lists them.
+    These are the packs that come with this command; with --on cluster the SkillPacks there, of which those in
+    sympozium-system are everybody's: -n sympozium-system lists them.
     """
     from sympozium_cli.cluster.there import check_no_cluster, there_of
 
@@ -46,7 +47,7 @@ def list_command(
 
 @skills.command("show")
 def show_command(name: Name) -> None:
-    """One pack whole: its tools with their effects and arguments, its rights, what the agent reads."""
+    """Show a pack: its tools, its rights, what the agent reads."""
     from sympozium_cli.skills_shown import show
 
     show(name)
@@ -54,7 +55,7 @@ def show_command(name: Name) -> None:
 
 @skills.command("lint")
 def lint_command(directory: Dir, output: Output = "text") -> int:
-    """Everything that is wrong with a pack, or likely to be: where, what, and how to mend it."""
+    """Check a pack: what is wrong, where, and how to mend it."""
     from sympozium_cli.skills_shown import lint
 
     return lint(directory, output)

@@ -1,4 +1,4 @@
-"""What the options of a run are called and mean: ``run`` and ``render`` have them in common."""
+"""What the options about runs are called and mean: ``run``, ``resume`` and ``render`` have most of them in common."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import typer
 Approve = Literal["ask", "all", "none", "wait"]
 
 Text = Annotated[
-    str | None, typer.Argument(metavar="[INPUT]", help="What is to be done; - reads it from standard input.")
+    str | None, typer.Argument(metavar="INPUT", help="What is to be done; - reads it from standard input.")
 ]
 Files = Annotated[
     list[str] | None, typer.Option("--file", "-f", metavar="FILE", help="Objects in YAML; may be repeated.")
 ]
-Instance = Annotated[str, typer.Option(metavar="NAME", help="The instance to run, if FILE has several.")]
+Instance = Annotated[str, typer.Option(metavar="NAME", help="The instance to run: of FILE, or of the cluster.")]
 Provider = Annotated[
     str, typer.Option(metavar="NAME", help="openai, anthropic, azure, bedrock, ollama, lmstudio, scripted.")
 ]
 Model = Annotated[str, typer.Option(metavar="NAME", help="The provider's name of the model.")]
-BaseUrl = Annotated[str, typer.Option(metavar="URL", help="Another address of the provider's protocol.")]
+BaseUrl = Annotated[str, typer.Option(metavar="URL", help="Address of the provider's API, if not its usual one.")]
 Script = Annotated[str, typer.Option(metavar="FILE", help="What the scripted model says, in YAML.")]
 Skill = Annotated[
-    list[str] | None, typer.Option(metavar="NAME|./DIR", help="A skill more, or its directory; may be repeated.")
+    list[str] | None, typer.Option(metavar="NAME|./DIR", help="A further skill, or its directory; may be repeated.")
 ]
 Memory = Annotated[
     bool, typer.Option("--memory", help="Let the instance remember across its runs, whatever its document says.")
@@ -45,7 +45,10 @@ MaxSteps = Annotated[int | None, typer.Option(metavar="N", help="Turns of the mo
 MaxTokens = Annotated[int | None, typer.Option(metavar="N", help="Tokens in all; 0: no limit.")]
 MaxUsd = Annotated[float | None, typer.Option(metavar="USD", help="Dollars in all; 0: no limit.")]
 ApproveOption = Annotated[
-    Approve, typer.Option(help="Who answers: you, on the terminal; always yes; nobody; somebody elsewhere (wait).")
+    Approve,
+    typer.Option(
+        help="Who answers questions. ask: you, here; all: always yes; none: always no; wait: others, elsewhere."
+    ),
 ]
 Replay = Annotated[str, typer.Option(metavar="RUN", help="Take the model's answers from this run; tools act anew.")]
 Place = Annotated[
@@ -54,7 +57,7 @@ Place = Annotated[
         "--dir", metavar="DIR", help="Where the run lives; always kept. Default: below $XDG_STATE_HOME/sympozium."
     ),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the RunSpec that it would be; start nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what it would be; start nothing.")]
 Where = Annotated[
     Literal["processes", "compose"],
     typer.Option("--on", help="Where the programs run: processes of this machine, or containers of its engine."),
@@ -81,12 +84,15 @@ BusUrl = Annotated[
 ]
 BusToken = Annotated[
     str,
-    typer.Option(metavar="FILE", envvar="SYMPOZIUM_BUS_TOKEN_FILE", help="The token to come to the bus with."),
+    typer.Option(metavar="FILE", envvar="SYMPOZIUM_BUS_TOKEN_FILE", help="Holds the token to come to the bus with."),
 ]
 BusAuthorities = Annotated[
     str,
     typer.Option(
-        "--bus-ca", metavar="FILE", envvar="SYMPOZIUM_BUS_CA_FILE", help="Who may vouch for the bus's server (tls)."
+        "--bus-ca",
+        metavar="FILE",
+        envvar="SYMPOZIUM_BUS_CA_FILE",
+        help="Certificates to check the bus's server by (tls).",
     ),
 ]
 BusKey = Annotated[
@@ -111,6 +117,11 @@ ThereUrl = Annotated[
     ),
 ]
 ListedUrl = Annotated[str, typer.Option("--bus", metavar="URL", help="List those of this bus instead.")]
-ThereToken = BusToken
-ThereAuthorities = BusAuthorities
 Namespace = Annotated[str, typer.Option(metavar="NAME", help="Of the run, on the bus.")]
+
+Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's name, or its directory.", show_default=False)]
+Output = Annotated[
+    Literal["text", "json"], typer.Option("--output", help="text: the answer alone; json: the RunResult.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show nothing on standard error but questions and errors.")]
+Name = Annotated[str, typer.Option(metavar="NAME", help="The run's name. Default: one of its own.")]

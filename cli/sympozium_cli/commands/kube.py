@@ -7,30 +7,44 @@ from typing import Annotated, Literal
 import typer
 
 Kubeconfig = Annotated[
-    str, typer.Option("--kubeconfig", metavar="FILE", help="Default: KUBECONFIG, or ~/.kube/config.")
+    str,
+    typer.Option(
+        "--kubeconfig", metavar="FILE", help="Which clusters there are. Default: $KUBECONFIG, or ~/.kube/config."
+    ),
 ]
-Context = Annotated[str, typer.Option("--context", metavar="NAME", help="Of the kubeconfig. Default: its current one.")]
+Context = Annotated[
+    str, typer.Option("--context", metavar="NAME", help="Context of the kubeconfig. Default: its current one.")
+]
 Namespace = Annotated[
-    str, typer.Option("--namespace", "-n", metavar="NAME", help="Default: that of the kubeconfig's context.")
+    str, typer.Option("--namespace", "-n", metavar="NAME", help="Namespace. Default: that of the kubeconfig's context.")
 ]
-AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Those of all namespaces.")]
+RunKubeconfig = Annotated[
+    str,
+    typer.Option("--kubeconfig", metavar="FILE", help="With --on cluster. Default: $KUBECONFIG, or ~/.kube/config."),
+]
+RunContext = Annotated[
+    str,
+    typer.Option("--context", metavar="NAME", help="With --on cluster: of the kubeconfig. Default: its current one."),
+]
+RunNamespace = Annotated[
+    str, typer.Option("--namespace", "-n", metavar="NAME", help="With --on cluster. Default: that of the context.")
+]
+AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Those of all namespaces of the cluster.")]
 Format = Literal["table", "wide", "json", "yaml", "name"]
-Output = Annotated[Format, typer.Option("--output", "-o", help="As kubectl has it.")]
-Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
-Names = Annotated[list[str], typer.Argument(metavar="NAME…", show_default=False)]
+Output = Annotated[Format, typer.Option("--output", "-o", metavar="FORMAT", help="table, wide, json, yaml or name.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Its name.", show_default=False)]
+Names = Annotated[list[str], typer.Argument(metavar="NAME", help="Their names.", show_default=False)]
 Files = Annotated[
     list[str],
     typer.Option("--file", "-f", "--filename", metavar="FILE", help="Objects in YAML; may be repeated."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="The API server checks it and keeps nothing.")]
-ForceConflicts = Annotated[
-    bool, typer.Option("--force-conflicts", help="Take over fields that somebody else has applied.")
-]
+ForceConflicts = Annotated[bool, typer.Option("--force-conflicts", help="Take over fields that others have applied.")]
 
 OnCluster = Annotated[
     Literal["", "cluster"],
     typer.Option(
-        "--on", metavar="cluster", help="The run is an AgentRun of a cluster, RUN its name.", show_default=False
+        "--on", metavar="cluster", help="The run is an AgentRun of a cluster; RUN is its name.", show_default=False
     ),
 ]
 ListedOutput = Annotated[
@@ -51,7 +65,7 @@ ThereNamespace = Annotated[
         "--namespace",
         "-n",
         metavar="NAME",
-        help="Of the run, on the bus (default: default) or in the cluster (default: that of the context).",
+        help="Namespace of runs: in a cluster (default: the context's), or on a bus (default: default).",
     ),
 ]
 
