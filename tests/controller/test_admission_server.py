@@ -129,12 +129,13 @@ def test_what_is_no_review_gets_an_error_in_json(body: object, status: int, why:
 
 
 def test_an_object_that_is_nested_too_deeply_is_refused_where_it_is() -> None:
-    options = '{"a":' * 5000 + "1" + "}" * 5000
-    value = {**INSTANCE, "apiVersion": "sympozium.ai/v1alpha1", "kind": "SympoziumInstance"}
-    body = json.dumps(review(value)).replace('{"name": "scripted"}', f'{{"name": "scripted", "options": {options}}}')
+    metadata = {"name": "p", "namespace": "team"}
+    value = {"apiVersion": "sympozium.ai/v1alpha1", "kind": "SkillPack", "metadata": metadata, "spec": {"params": 0}}
+    nested = '{"a":' * 5000 + "1" + "}" * 5000
+    body = json.dumps(review(value)).replace('"params": 0', f'"params": {nested}')
     response = ask(answering(), body.encode())[1]["response"]
     assert response["status"]["code"] == 422
-    assert "spec.provider.options.a.a" in response["status"]["message"]
+    assert "SkillPack team/p: spec.params.a.a" in response["status"]["message"]
     assert "nested too deeply: at most 64 levels" in response["status"]["message"]
 
 
