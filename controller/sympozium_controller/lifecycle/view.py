@@ -24,7 +24,7 @@ DIGEST: Final = "sympozium.ai/run-digest"
 @dataclass(frozen=True, slots=True)
 class View:
     """``pod`` is the one that was last seen, when it is gone. ``refused``: why the cluster makes no pod of the Job;
-    ``unmounted``: what of its volumes a node cannot prepare. ``ahead``: runs of the instance that go before this one;
+    ``unmounted``: what of its volumes a node cannot prepare. ``ahead``: how many must go before this one, at least;
     None while it has its turn. ``rights``: there is something that gives the run rights. ``job_gone``: the server was
     asked, and has no Job of this run. ``bus``: runs can be read and spoken to. ``output``: the whole answer as the
     stream has it, empty where it cannot be had, None: not looked for. ``answered``: the suspended attempt whose

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from sympozium_controller.lifecycle import trim
 from sympozium_controller.lifecycle.rights import SELECTOR
-from sympozium_controller.lifecycle.view import instance_of
-from sympozium_controller.names import LABEL_MANAGED_BY, LABEL_RUN_UID, MANAGED_BY
+from sympozium_controller.lifecycle.view import condition, instance_of, is_final
+from sympozium_controller.names import LABEL_INSTANCE, LABEL_MANAGED_BY, LABEL_RUN_UID, MANAGED_BY
 from sympozium_controller.operator.cache import Cache
 from sympozium_protocol.kube.api import KubeApi, KubeObject
 from sympozium_protocol.kube.resources import (
@@ -29,6 +29,8 @@ BY_RUN = "run"
 BY_INSTANCE = "instance"
 BY_OBJECT = "object"
 BY_NAMESPACE = "namespace"
+BY_BEGUN = "begun"
+"""By instance: runs that have a Job and have not ended, and Jobs that have not."""
 
 
 def _run_uid(one: KubeObject) -> Iterable[str]:
@@ -43,6 +45,17 @@ def _instance(one: KubeObject) -> Iterable[str]:
     return (f"{one['metadata']['namespace']}/{instance_of(one)}",)
 
 
+def _begun(run: KubeObject) -> Iterable[str]:
+    return _instance(run) if (run.get("status") or {}).get("jobName") and not is_final(run) else ()
+
+
+def _at_work(job: KubeObject) -> Iterable[str]:
+    if condition(job, "Complete") or condition(job, "Failed"):
+        return ()
+    metadata = job["metadata"]
+    return (f"{metadata['namespace']}/{metadata.get('annotations', {}).get(LABEL_INSTANCE, '')}",)
+
+
 def _about(one: KubeObject) -> Iterable[str]:
     return (one["involvedObject"].get("uid", ""),)
 
@@ -54,14 +67,14 @@ class Holdings:
         self.system = system
         packs = (*namespaces, system) if namespaces else ()
         by_run = {BY_RUN: _run_uid}
-        self.runs = Cache(
-            api, RUNS, namespaces, trim=trim.run, indexes={BY_INSTANCE: _instance, BY_NAMESPACE: _namespace}
-        )
+        of_runs = {BY_INSTANCE: _instance, BY_NAMESPACE: _namespace, BY_BEGUN: _begun}
+        self.runs = Cache(api, RUNS, namespaces, trim=trim.run, indexes=of_runs)
         self.instances = Cache(api, INSTANCES, namespaces, trim=trim.whole)
         self.packs = Cache(api, SKILL_PACKS, packs, trim=trim.whole)
         self.policies = Cache(api, POLICIES, namespaces, trim=trim.whole, indexes={BY_NAMESPACE: _namespace})
         self.servers = Cache(api, MCP_SERVERS, namespaces, trim=trim.whole)
-        self.jobs = Cache(api, JOBS, namespaces, labels=OF_RUNS, trim=trim.job, indexes=by_run)
+        of_jobs = {**by_run, BY_BEGUN: _at_work}
+        self.jobs = Cache(api, JOBS, namespaces, labels=OF_RUNS, trim=trim.job, indexes=of_jobs)
         self.pods = Cache(api, PODS, namespaces, labels=OF_RUNS, trim=trim.pod, indexes=by_run)
         self.accounts = Cache(api, SERVICE_ACCOUNTS, namespaces, labels=SELECTOR, trim=trim.account, indexes=by_run)
         about = {BY_OBJECT: _about}

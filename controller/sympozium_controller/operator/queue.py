@@ -90,6 +90,7 @@ class Queue(Generic[K]):
     async def _work(self, work: Callable[[K], Awaitable[None]]) -> None:
         while True:
             key = await self._take()
+            await asyncio.sleep(0)  # a look may wait for nothing, and the Lease is to be renewed
             try:
                 with self.timed():
                     await work(key)

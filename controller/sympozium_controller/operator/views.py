@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from sympozium_controller.lifecycle import line
 from sympozium_controller.lifecycle.view import View, attempt_of, instance_of, is_final, is_of
-from sympozium_controller.names import run_id
+from sympozium_controller.names import LABEL_RUN_NAME, run_id
 from sympozium_controller.operator.cache import Cache, Key
-from sympozium_controller.operator.holdings import BY_INSTANCE, BY_OBJECT, BY_RUN, Holdings
+from sympozium_controller.operator.holdings import BY_BEGUN, BY_INSTANCE, BY_OBJECT, BY_RUN, Holdings
 from sympozium_protocol.kube.api import KubeObject
 
 
@@ -84,12 +84,22 @@ class Views:
         return found if isinstance(found, int) and found > 0 else 0
 
     def _ahead(self, run: KubeObject) -> int | None:
+        """Where all places are taken nobody is counted: thousands may wait, and each is looked at."""
         limit = self.limit(run)
         if not limit:
             return None
-        siblings = self.siblings(run)
-        busy = {uid for one in siblings if self._is_busy(one, uid := one["metadata"]["uid"])}
-        return line.ahead(run, siblings, busy, limit)
+        busy = self._busy(f"{run['metadata']['namespace']}/{instance_of(run)}")
+        if len(busy) >= limit and run["metadata"]["uid"] not in busy:
+            return len(busy) - limit + 1
+        return line.ahead(run, self.siblings(run), busy, limit)
+
+    def _busy(self, instance: str) -> set[str]:
+        """The UIDs of its runs that have a Job which has not ended, whether or not their status tells of it."""
+        jobs = self._held.jobs.by(BY_BEGUN, instance)
+        names = ((one["metadata"]["namespace"], one["metadata"]["annotations"].get(LABEL_RUN_NAME, "")) for one in jobs)
+        owners = filter(None, (self._held.runs.get(*name) for name in names))
+        begun = {one["metadata"]["uid"]: one for one in (*self._held.runs.by(BY_BEGUN, instance), *owners)}
+        return {uid for uid, one in begun.items() if self._is_busy(one, uid)}
 
     def _is_busy(self, run: KubeObject, uid: str) -> bool:
         if is_final(run):
