@@ -11,6 +11,7 @@ from sympozium_controller.lifecycle import line
 from sympozium_controller.names import LABEL_INSTANCE, LABEL_RUN_NAME, LABEL_RUN_UID
 from sympozium_controller.operator.holdings import Holdings
 from sympozium_controller.operator.queue import Queue
+from sympozium_controller.operator.runs import Runs
 from sympozium_controller.operator.views import Memory, Views
 from sympozium_protocol.kube.api import KubeApi, KubeObject
 
@@ -121,3 +122,21 @@ async def _turns_between(looks: int) -> list[int]:
     for task in tasks:
         task.cancel()
     return looked
+
+
+def test_a_thousand_that_go_at_once_have_the_line_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+    monkeypatch.setattr(line, "first", lambda siblings, number: looked.append(len(siblings)) or [])
+    asyncio.run(_all_go(holding(*WAITING), looked))
+    assert looked == [0]
+
+
+async def _all_go(held: Holdings, looked: list[int]) -> None:
+    none: Any = None
+    Runs(none, held, none, none, none, none)
+    for one in WAITING:
+        held.runs.remove(one)
+        await asyncio.sleep(0)
+    async with asyncio.timeout(20):
+        while not looked:
+            await asyncio.sleep(0.01)

@@ -123,6 +123,7 @@ class Cache:
                 ):
                     version = change.version
                     self._take(change.type, change.object)
+                    await asyncio.sleep(0)  # thousands may come at once, and the Lease is to be renewed
             except Expired:
                 version = ""
             except KubeError as error:  # whatever it is: rights and kinds may come later than we do

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Final
 
 from sympozium_controller.lifecycle import line
 from sympozium_controller.lifecycle.decide import Times, decide
-from sympozium_controller.lifecycle.view import is_final
+from sympozium_controller.lifecycle.view import instance_of, is_final
 from sympozium_controller.names import LABEL_RUN_NAME, LABEL_RUN_UID
 from sympozium_controller.operator.acting import Acting
 from sympozium_controller.operator.cache import Key, key_of
@@ -23,6 +24,8 @@ from sympozium_protocol.kube.api import KubeApi, KubeObject
 
 LOOKS: Final = 6
 """Looks at a run one after the other, as long as each changes something."""
+TOGETHER: Final = 0.02
+"""Seconds: places of an instance that become free within them are given away together."""
 
 
 class Runs:
@@ -45,6 +48,7 @@ class Runs:
         self._clock = clock
         self._memory = memory = Memory()
         self._by_id: dict[Key, KubeObject] = {}
+        self._freed: set[Key] = set()
         self._views = Views(holdings, memory, bus=stream is not None)
         self._acting = Acting(api, holdings, memory, starting, events, metrics, times, stream, self.queue.add, clock)
         self._listen()
@@ -77,7 +81,14 @@ class Runs:
         self.queue.add(key_of(one))
 
     def _next_in_line(self, ended: KubeObject) -> None:
-        """A place became free."""
+        """A place became free. Of a thousand that go at once the line is looked through once."""
+        place = (ended["metadata"]["namespace"], instance_of(ended))
+        if place not in self._freed:
+            self._freed.add(place)
+            asyncio.get_running_loop().call_later(TOGETHER, self._look_at_first, place, ended)
+
+    def _look_at_first(self, place: Key, ended: KubeObject) -> None:
+        self._freed.discard(place)
         siblings = self._views.siblings(ended)
         for one in line.first(siblings, max(1, self._views.limit(ended))):
             self.queue.add(key_of(one))
@@ -148,8 +159,8 @@ class Runs:
 
     async def _left_behind(self, key: Key) -> None:
         """The run is gone. What it owned goes with it; what lies in other namespaces is ours to delete."""
-        living = {one["metadata"]["uid"] for one in self._held.runs.by(BY_NAMESPACE, key[0])}
-        for account in (*self._held.accounts.all(), *self._memory.accounts.values()):
-            uid = account["metadata"]["labels"][LABEL_RUN_UID]
-            if account["metadata"]["namespace"] == key[0] and uid not in living:
-                await self._acting.take_back(uid)
+        accounts = [*self._held.accounts.all(), *self._memory.accounts.values()]
+        there = [one["metadata"] for one in accounts if one["metadata"]["namespace"] == key[0]]
+        living = {one["metadata"]["uid"] for one in self._held.runs.by(BY_NAMESPACE, key[0])} if there else set()
+        for uid in {metadata["labels"][LABEL_RUN_UID] for metadata in there} - living:
+            await self._acting.take_back(uid)
