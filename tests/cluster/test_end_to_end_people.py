@@ -50,6 +50,8 @@ def waits(run: Run) -> str:
     run.until(lambda status: status.get("phase") == "Waiting", "it waits for a person")
     status = run.status
     assert (status["reason"], status["waitingFor"]) == ("ApprovalRequired", "Answer")
+    assert " shell/" in status["message"]
+    assert " (execute_command): sympozium approve " in status["message"]
     found = re.search(r"\b\d+-\d+\b", status["message"])
     assert found, status["message"]
     return found[0]
@@ -74,8 +76,8 @@ def test_a_person_who_may_approve_does_and_one_who_may_not_is_refused(
     run = installed.start(team, asking, "approved")
     call = waits(run)
     editor = answers(installed, run, "approve", call, "--bus-token", str(people["edit"]))
-    assert editor.returncode == Reason.BusRefused, editor.stderr
-    assert "does not allow this" in editor.stderr
+    assert editor.returncode == Reason.PolicyDenied, editor.stderr
+    assert "it takes the verb approve on agentruns.sympozium.ai" in editor.stderr
     assert run.status["phase"] == "Waiting"
     person = answers(installed, run, "approve", call, "--bus-token", str(people["admin"]))
     assert person.returncode == 0, person.stderr
