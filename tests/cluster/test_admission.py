@@ -239,6 +239,22 @@ def test_who_changes_a_pack_must_be_able_to_read_the_secrets_that_others_give_it
     admission.write(place, change, user=alice, how="apply")
 
 
+@pytest.mark.parametrize("named", [["p", "q"], ["p", {"skillPackRef": "q"}]])
+def test_who_gives_a_pack_rules_must_hold_those_of_the_skills_that_it_would_share_an_account_with(
+    admission: Admission, place: str, named: list[Any]
+) -> None:
+    alice = admission.user(place, READ_PODS)
+    removing = {**READ_PODS, "verbs": ["delete"]}
+    admission.write(place, pack(rbac=[removing]), pack("q"))
+    admission.write(place, instance(skills=named))
+    admission.write(place, pack("q", commands=["kubectl"]), user=alice, how="apply")
+    change = pack("q", rbac=[READ_PODS])
+    said = refusal(lambda: admission.write(place, change, user=alice, how="apply"))
+    assert "spec.sidecar.rbac: alice does not hold what this would give to runs: delete pods in the namespace" in said
+    admission.grant(place, alice, removing)
+    admission.write(place, change, user=alice, how="apply")
+
+
 # -- who asked -----------------------------------------------------------------------------------------------
 
 

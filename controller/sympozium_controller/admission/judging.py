@@ -6,7 +6,7 @@ there yet refuses nothing: objects come in any order, and a run waits for what i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -183,8 +183,14 @@ def _pack(pack: SkillPack, origin: Origin, known: Known, system: str) -> Judgeme
     places = [pack.namespace]
     for instance in known.instances:
         places += rights.places_of(instance, pack.name)
-    wanted = (*rights.of_pack(pack, places), *rights.of_secrets_given(pack, known.instances))
-    return Judgement(wanted=_bounded(wanted, origin))
+    given = rights.of_secrets_given(pack, known.instances)
+    return Judgement(wanted=_bounded((*rights.of_pack(pack, places), *given, *_shared(pack, known)), origin))
+
+
+def _shared(pack: SkillPack, known: Known) -> Iterator[Wanted]:
+    for instance in known.instances if rights.has_account(pack) else ():
+        others = (one for one in packs_of(instance, known) if one.name != pack.name)
+        yield from rights.of_account(instance, others)
 
 
 def _policy(policy: SympoziumPolicy, origin: Origin) -> None:

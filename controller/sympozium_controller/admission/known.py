@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from sympozium_controller.admission.effective import demands_sandbox
 from sympozium_controller.admission.judging import Known, origin_of
+from sympozium_controller.admission.rights import has_account
 from sympozium_controller.admission.secrets import stand_in
 from sympozium_controller.documents import Objects, read_object
 from sympozium_controller.errors import Refused
@@ -183,12 +184,21 @@ async def _of_pack(pack: SkillPack, finding: _Finding) -> Known:
     """The instances that lead to it: of its namespace, or of all when it is the system's."""
     everywhere = pack.namespace == finding.system
     values = await finding.lookup.all(INSTANCES, "" if everywhere else pack.namespace)
-    found = (finding.read(value) for value in values if _names(value, pack.name))
+    found = (finding.read(value) for value in values if _names(value, pack.name, anyhow=not everywhere))
     instances = tuple(one for one in found if isinstance(one, SympoziumInstance))
-    return Known(instances=instances)
+    if not everywhere and has_account(pack):
+        for one in instances:  # its other skills, with whose account this one would act
+            await finding.skills(one)
+    return Known(finding.objects, finding.packs, instances=instances)
 
 
-def _names(instance: KubeObject, skill: str) -> bool:
-    """Only an instance that says where a skill may act lets it act elsewhere."""
-    configured = (instance.get("spec") or {}).get("skillConfig")
-    return isinstance(configured, dict) and skill in configured
+def _names(instance: KubeObject, skill: str, *, anyhow: bool) -> bool:
+    """Only an instance that says where a skill may act lets it act elsewhere; ``anyhow``: does it name it at all?"""
+    spec = instance.get("spec") or {}
+    configured = spec.get("skillConfig")
+    if isinstance(configured, dict) and skill in configured:
+        return True
+    listed = spec.get("skills") if anyhow else ()
+    return isinstance(listed, list) and any(
+        one == skill or (isinstance(one, dict) and one.get("skillPackRef") == skill) for one in listed
+    )

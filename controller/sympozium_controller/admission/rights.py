@@ -54,7 +54,7 @@ def everything_in(namespace: str) -> Right:
 
 def of_pack(pack: SkillPack, namespaces: Iterable[str]) -> Iterator[Wanted]:
     """What a pack gives runs in these namespaces, and its Secret."""
-    yield from _granted(pack, namespaces)
+    yield from granted(pack, namespaces)
     if pack.spec.sidecar and pack.spec.sidecar.secret_ref:
         yield Wanted(_secret(pack.spec.sidecar.secret_ref, pack.namespace), "spec.sidecar.secretRef")
 
@@ -67,7 +67,20 @@ def of_secrets_given(pack: SkillPack, instances: Iterable[SympoziumInstance]) ->
             yield Wanted(_secret(config.secret_ref, instance.namespace), "spec.sidecar")
 
 
-def _granted(pack: SkillPack, namespaces: Iterable[str]) -> Iterator[Wanted]:
+def has_account(pack: SkillPack) -> bool:
+    """Is it given the account that the skills of a run share?"""
+    return bool(pack.spec.sidecar and (pack.spec.sidecar.rbac or pack.spec.sidecar.cluster_rbac))
+
+
+def of_account(instance: SympoziumInstance, others: Iterable[SkillPack]) -> Iterator[Wanted]:
+    """What a pack with rules comes by through the account that it shares with these of an instance's skills."""
+    for pack in others:
+        for one in granted(pack, places_of(instance, pack.name)):
+            yield Wanted(one.right, "spec.sidecar.rbac")
+
+
+def granted(pack: SkillPack, namespaces: Iterable[str]) -> Iterator[Wanted]:
+    """What its rules give in these namespaces."""
     if pack.spec.sidecar is None:
         return
     for place in dict.fromkeys(namespaces):
@@ -94,8 +107,8 @@ def of_packs(instance: SympoziumInstance, packs: Iterable[SkillPack]) -> Iterato
     for pack in packs:
         config = instance.spec.skill_config.get(pack.name)
         field = f"spec.skillConfig.{pack.name}.namespaces" if config and config.namespaces else "spec.skills"
-        granted = _granted(pack, places_of(instance, pack.name))
-        yield from (Wanted(one.right, field if one.right.namespace else "spec.skills") for one in granted)
+        given = granted(pack, places_of(instance, pack.name))
+        yield from (Wanted(one.right, field if one.right.namespace else "spec.skills") for one in given)
         secret = pack.spec.sidecar.secret_ref if pack.spec.sidecar else ""
         if secret and not (config and config.secret_ref):  # of the run's namespace, wherever the pack is
             yield Wanted(_secret(secret, instance.namespace), "spec.skills")
