@@ -90,7 +90,7 @@ def _failed(error: Exception) -> int:
 
 def _message(error: Exception) -> str:
     said = getattr(error, "format_message", lambda: str(error))()
-    return str(said)
+    return str(said).replace("Value error, ", "")
 
 
 def _fail(message: str, code: int) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sympozium_cli.bus.named import TOKEN_FILE, Bus, bus_of, bus_of_environment
+from sympozium_cli.bus.named import BUS, TOKEN_FILE, Bus, bus_of, bus_of_environment
 from sympozium_cli.cluster.there import There, there_of
 from sympozium_protocol.exits import Ended, Reason
 
@@ -40,6 +40,8 @@ def place_of(url: str, token: str, authorities: str, namespace: str, on: str, co
     """Raises Ended (Usage, MissingReference)."""
     cluster = there_of(on, kubeconfig, context, namespace)
     if cluster is None:
+        if namespace and not (url or os.environ.get(BUS)):
+            raise Ended(Reason.Usage, "command line: --namespace: needs --on cluster, or --bus")
         return Place(bus_of(url, token, authorities), namespace or "default")
     if url:
         raise Ended(Reason.Usage, "command line: --bus: a cluster has its own; leave --bus or --on cluster out")

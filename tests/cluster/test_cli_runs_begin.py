@@ -87,7 +87,37 @@ def test_a_run_that_begins_meanwhile_is_read_from_the_bus(kinds: Cluster, late: 
         process.wait(60)
         assert process.stderr
         said = process.stderr.read()
-    assert "--bus-token" in said or "sympozium-bus" in said
+    assert "the cluster has no bus, through which runs are read and answered" in said
+    assert said.endswith("install it with: sympozium install\n")
+
+
+def test_a_run_at_which_nobody_looks_is_told_by_run_too(kinds: Cluster, namespace: str) -> None:
+    with started(kinds.kubeconfig, "run", "--on", "cluster", "--instance", "sre", "-n", namespace, "hi") as process:
+        lines = [line(process.stderr) for _ in range(3)]
+
+    assert lines[0] == f"! there is no SympoziumInstance sre in {namespace}: the run waits for it"
+    assert lines[2].startswith("! nobody has looked at it yet; does the controller run? (kubectl get pods -n ")
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "reason"),
+    [
+        (("logs", "none", "--on", "cluster"), "AgentRun", Reason.RunNotFound),
+        (("logs", "-f", "none", "--on", "cluster"), "AgentRun", Reason.RunNotFound),
+        (("approve", "none", "1-1", "--on", "cluster"), "AgentRun", Reason.RunNotFound),
+        (("runs", "get", "none"), "AgentRun", Reason.RunNotFound),
+        (("cancel", "none", "--on", "cluster"), "AgentRun", Reason.RunNotFound),
+        (("instances", "get", "none"), "SympoziumInstance", Reason.MissingReference),
+        (("instances", "delete", "none"), "SympoziumInstance", Reason.MissingReference),
+    ],
+)
+def test_what_is_not_there_is_told_with_where_it_was_looked_for(
+    kinds: Cluster, namespace: str, words: tuple[str, ...], kind: str, reason: Reason
+) -> None:
+    code, said = refused(kinds.kubeconfig, *words, "-n", namespace)
+
+    assert code == reason
+    assert said.endswith(f"none: there is no {kind} of this name in {namespace}\n")
 
 
 def test_without_follow_it_is_told_why_it_has_not_begun_and_how_to_wait(kinds: Cluster, late: str) -> None:

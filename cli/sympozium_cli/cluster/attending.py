@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from typing import Final
 
+from sympozium_cli.cluster.beginning import UNSEEN
 from sympozium_cli.cluster.ending import begun, outcome_of_status, state_of
 from sympozium_cli.cluster.following import states
 from sympozium_cli.cluster.objects import cancel_run
@@ -23,8 +24,11 @@ from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.kube.api import KubeObject
 from sympozium_protocol.kube.client import Client
 from sympozium_protocol.kube.errors import KubeError
+from sympozium_protocol.kube.labels import SYSTEM_NAMESPACE
 from sympozium_protocol.process import cancelled
 
+UNSEEN_AFTER: Final = 3.0
+"""Seconds after which a run that nobody has looked at is worth a word: a controller takes less than one."""
 LAST_WORDS: Final = 5.0
 """Seconds that what the run said last may take to arrive after its AgentRun has ended."""
 
@@ -63,6 +67,7 @@ class Attendance:
         gc.enable()
         self._listen()
         end = asyncio.create_task(self._to_the_end())
+        unseen = asyncio.get_running_loop().call_later(UNSEEN_AFTER, self._unseen)
         left = asyncio.create_task(self._left.wait())
         try:
             await asyncio.wait([end, left], return_when=asyncio.FIRST_COMPLETED)
@@ -70,6 +75,7 @@ class Attendance:
                 raise self._why
             return self._tell(self._outcome(end.result()))
         finally:
+            unseen.cancel()
             left.cancel()
             await asyncio.gather(cancelled(end), left, return_exceptions=True)
 
@@ -112,6 +118,10 @@ class Attendance:
             self._terminal.line(self._terminal.style(visible(said), "dim"))
             if (run.get("status") or {}).get("waitingFor") == "Answer":
                 self._terminal.line(f"see what it asks with: {self._command('logs')}")
+
+    def _unseen(self) -> None:
+        if not self._shown and not self._window.open:
+            self._say(f"{UNSEEN} (kubectl get pods -n {SYSTEM_NAMESPACE})")
 
     def _command(self, verb: str, call: str = "") -> str:
         """A command about this run, to be shown to a person."""

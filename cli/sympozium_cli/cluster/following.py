@@ -56,7 +56,7 @@ async def _watched(api: Client, name: str, namespace: str) -> AsyncIterator[Kube
         raise not_installed(RUNS) from None
     if not page.items:
         await check_namespace(api, namespace)
-        raise Ended(Reason.RunNotFound, f"{name}: there is no such run in {namespace}")
+        raise Ended(Reason.RunNotFound, f"{name}: there is no AgentRun of this name in {namespace}")
     yield page.items[0]
     async for change in api.watch(RUNS, page.version, namespace, fields=only):
         if change.type == "DELETED":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sympozium_cli.cluster import tables
 from sympozium_cli.cluster.applying import Asked, apply_all, documents_in
-from sympozium_cli.cluster.connecting import MANAGER, at_once, check_namespace, ended, not_installed
+from sympozium_cli.cluster.connecting import MANAGER, at_once, check_namespace, not_installed
 from sympozium_cli.cluster.there import There
 from sympozium_cli.terminal import standard_error, visible
 from sympozium_protocol.exits import Ended, Reason
@@ -91,8 +91,8 @@ async def missing(api: Client, resource: Resource, error: NotFound, namespace: s
     if not error.details.get("name"):
         return not_installed(resource)
     await check_namespace(api, namespace)
-    found = ended(error, api.login, what)
-    return Ended(Reason.RunNotFound, found.message) if resource == RUNS else found
+    why = f"{what}: there is no {resource.kind} of this name in {namespace}"
+    return Ended(Reason.RunNotFound if resource == RUNS else Reason.MissingReference, why)
 
 
 def apply(files: Sequence[str], there: There, *, dry_run: bool, force: bool) -> None:

@@ -23,7 +23,7 @@ from sympozium_protocol.bus.subjects import RunKey
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.kube.attested import PREFIX as ATTESTED, take_back
 from sympozium_protocol.kube.client import Client
-from sympozium_protocol.kube.errors import KubeError
+from sympozium_protocol.kube.errors import KubeError, NotFound
 from sympozium_protocol.kube.forward import forwarded, forwarding
 from sympozium_protocol.kube.labels import SYSTEM_NAMESPACE
 from sympozium_protocol.kube.login import Login
@@ -91,9 +91,17 @@ def _read(file: str) -> str:
         raise Ended(Reason.Usage, f"command line: --bus-token: {file}: {error}") from None
 
 
+def no_bus(missing: str) -> Ended:
+    """What runs say cannot be read: that goes through the bus. Pure."""
+    why = f"the cluster has no bus, through which runs are read and answered (there is no {missing})"
+    return Ended(Reason.BusRefused, f"{why}; install it with: sympozium install")
+
+
 async def _authorities(api: Client) -> str:
     try:
         return str((await api.get(CONFIG_MAPS, AUTHORITIES, SYSTEM_NAMESPACE))["data"]["ca.crt"])
+    except NotFound:
+        raise no_bus(f"ConfigMap {SYSTEM_NAMESPACE}/{AUTHORITIES}") from None
     except (KubeError, KeyError) as error:
         raise Ended(Reason.BusRefused, f"ConfigMap {SYSTEM_NAMESPACE}/{AUTHORITIES}: {error}") from None
 
@@ -107,6 +115,8 @@ def reached(there: There, name: str, verb: str) -> Iterator[OnBus]:
             stack.callback(at_once, there, lambda api: _forget(api, found))
         try:
             port = stack.enter_context(forwarding(found.login, SYSTEM_NAMESPACE, POD, PORT))
+        except NotFound:
+            raise no_bus(f"pod {SYSTEM_NAMESPACE}/{POD}") from None
         except KubeError as error:
             raise ended(error, found.login, f"pod {SYSTEM_NAMESPACE}/{POD}") from None
         bus = stack.enter_context(_files(found, port))
