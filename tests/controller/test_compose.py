@@ -23,8 +23,9 @@ from sympozium_controller.resolve import resolve
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "compose"
-SERVED = ("09-served", "10-served-in-a-container", "11-on-the-bus")
-EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("[0-9]*") if path.name not in SERVED)
+OTHERS = ("09-served", "10-served-in-a-container", "11-on-the-bus", "12-in-a-cluster")
+"""Examples that are no run of their own documents alone."""
+EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("[0-9]*") if path.name not in OTHERS)
 IMAGES = Images("registry.example/sympozium", "v1")
 INSIDE = InEngine("default", "laptop")
 HOST = OnHost(PurePath("/run-1"), PurePath("/memories/laptop"), PurePath("/secrets"), "501:20")

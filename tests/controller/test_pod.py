@@ -24,8 +24,9 @@ from sympozium_protocol.messages.spec import RunSpec
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
-SERVED = ("09-served", "10-served-in-a-container", "11-on-the-bus")
-EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("[0-9]*") if path.name not in SERVED)
+OTHERS = ("09-served", "10-served-in-a-container", "11-on-the-bus", "12-in-a-cluster")
+"""Examples that are no run of their own documents alone."""
+EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("[0-9]*") if path.name not in OTHERS)
 ROOTS = Roots(PurePath("/run-directory"), PurePath("/memory-directory"))
 NOW = "2026-01-02T03:04:05.000Z"
 TOKEN = "not-a-real-token"

@@ -16,8 +16,9 @@ from sympozium_controller.render.kubernetes import Images, InCluster, Manifests,
 from sympozium_controller.resolve import resolve
 
 ROOT = Path(__file__).parents[2]
-SERVED = ("09-served", "10-served-in-a-container", "11-on-the-bus")
-EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("[0-9]*") if path.name not in SERVED)
+OTHERS = ("09-served", "10-served-in-a-container", "11-on-the-bus", "12-in-a-cluster")
+"""Examples that are no run of their own documents alone."""
+EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("[0-9]*") if path.name not in OTHERS)
 IMAGES = Images("registry.example/sympozium", "v1")
 NOW = "2026-01-02T03:04:05.000Z"
 
