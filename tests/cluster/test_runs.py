@@ -53,12 +53,34 @@ def test_a_run_becomes_a_job_and_its_end_is_told(place: Place, controller: Opera
     until("the end is told", lambda: place.items("events", "--field-selector", "involvedObject.name=whole"))
     events = {one["reason"] for one in place.items("events", "--field-selector", "involvedObject.name=whole")}
     slow = 2 if "Unschedulable" in events else 0  # no node is here: told after 3 s, in a status and an event
-    _few_writes(before, controller.writes(), 6 + slow)
+    account = 1  # of the namespace: its first run makes it
+    _few_writes(before, controller.writes(), 6 + account + slow)
+
+
+def test_a_run_with_rights_in_two_namespaces_costs_few_writes(place: Place, controller: Operator) -> None:
+    rule = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}
+    place.apply("SkillPack", "look", {"sidecar": {"image": "skill-shell", "commands": [], "rbac": [rule]}})
+    with place.cluster.namespace() as other:
+        places = {"look": {"namespaces": [other, place.namespace]}}
+        place.instance("acting", skills=["look"], skillConfig=places)
+        until("the pack was looked at", lambda: place.get("sp", "look").get("status"))
+        before = controller.writes()
+        place.run("rightful", instance="acting")
+        pod = place.pod("rightful")
+        place.begins(pod)
+        place.becomes("rightful", "Running")
+        place.ends(pod, completed())
+        place.becomes("rightful", "Succeeded")
+        until("its Job is let go", lambda: place.jobs("rightful")[0]["spec"].get("ttlSecondsAfterFinished"))
+        place.is_told("rightful", "Completed")
+        until("its rights are gone", lambda: not place.items("rolebindings", "-l", "sympozium.ai/run-uid"))
+        slow = 2 if any(one[1] == "Unschedulable" for one in place.events("rightful")) else 0
+        _few_writes(before, controller.writes(), 16 + slow)
 
 
 def _few_writes(before: dict[tuple[str, str], int], after: dict[tuple[str, str], int], most: int) -> None:
-    """Without the Lease, the account that a namespace's first run makes, and what serves its instance."""
-    others = ("Lease", "ServiceAccount", "NetworkPolicy", "SympoziumInstance/status")
+    """Without the Lease, and what serves its instance."""
+    others = ("Lease", "NetworkPolicy", "SympoziumInstance/status")
     written = {key: after[key] - before.get(key, 0) for key in after if key[1] not in others}
     assert sum(written.values()) <= most, written
 
