@@ -31,7 +31,7 @@ def token(installed: Installed, team: str, tmp_path_factory: pytest.TempPathFact
 def test_a_run_is_followed_from_before_it_begins_to_its_end(installed: Installed, team: str, token: str) -> None:
     run = installed.start(team, "later", "early")
     words = ("logs", "-f", "early", "--on", "cluster", "-n", team, "--bus-token", token)
-    with started(Path(installed.cluster.kubeconfig), *words) as process:
+    with started(Path(installed.cluster.kubeconfig), *words, within=240) as process:
         assert process.stderr
         said = ""
         while "Waiting MissingReference: " not in said:

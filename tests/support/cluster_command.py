@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,8 +32,9 @@ def refused(kubeconfig: Path | str, *words: str) -> tuple[int, str]:
 
 
 @contextmanager
-def started(kubeconfig: Path | str, *words: str) -> Iterator[subprocess.Popen[str]]:
-    """The command while it runs; it is killed if it still does."""
+def started(kubeconfig: Path | str, *words: str, within: float = WITHIN) -> Iterator[subprocess.Popen[str]]:
+    """The command while it runs; it is killed if it still does then, or after so many seconds: whoever reads sees an
+    end."""
     process = subprocess.Popen(
         [COMMAND, *words],
         stdin=subprocess.DEVNULL,
@@ -41,9 +43,12 @@ def started(kubeconfig: Path | str, *words: str) -> Iterator[subprocess.Popen[st
         text=True,
         env=_environment(kubeconfig),
     )
+    end = threading.Timer(within, process.kill)
+    end.start()
     try:
         yield process
     finally:
+        end.cancel()
         process.kill()
         process.communicate()
 
