@@ -14,6 +14,7 @@ from sympozium_cli.cluster.ending import begun, outcome_of_status, state_of
 from sympozium_cli.cluster.following import states
 from sympozium_cli.cluster.objects import cancel_run
 from sympozium_cli.cluster.reaching import known
+from sympozium_cli.cluster.rights import refused
 from sympozium_cli.cluster.there import There
 from sympozium_cli.cluster.watching import Window
 from sympozium_cli.outcome import Outcome
@@ -107,7 +108,8 @@ class Attendance:
             found = await known(self._api, self._there, self._name, self._namespace)
             await self._window.show(self._api, found)
         except Forbidden:
-            self._say("the run goes on, but the bus does not let you see it")
+            why = refused("", "get", self._namespace, self._name).message
+            self._say(f"the run goes on, but is not seen: {why}")
         except (Ended, Away, KubeError) as fault:
             self._say(f"the run goes on, but what it says is not seen: {fault}")
 

@@ -13,6 +13,7 @@ from sympozium_cli.bus.identity import name_of
 from sympozium_cli.bus.named import Bus
 from sympozium_cli.bus.speaking import said_on
 from sympozium_cli.cluster.reaching import Known, reached_beside
+from sympozium_cli.cluster.rights import refused
 from sympozium_cli.outcome import Outcome, Unreadable, read_answer, read_result
 from sympozium_cli.person import Voice
 from sympozium_cli.terminal import Terminal
@@ -24,7 +25,7 @@ from sympozium_protocol.bus.faults import Away, Forbidden
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.files import Directory, open_root
 from sympozium_protocol.kube.client import Client
-from sympozium_protocol.messages.console import ConsoleDocument
+from sympozium_protocol.messages.console import Answer, ConsoleDocument
 from sympozium_protocol.process import cancelled
 
 
@@ -51,7 +52,8 @@ class LoopVoice(Voice):
         try:
             await said_on(self._bus, self._run, document)
         except Forbidden:
-            self._failed("you may not say this to this run")
+            verb = "approve" if isinstance(document, Answer) else "send"
+            self._failed(refused("", verb, self._run.namespace, self._run.run).message)
         except (Away, Ended) as fault:
             self._failed(f"this was not heard: {fault}")
 
