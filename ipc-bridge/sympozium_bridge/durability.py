@@ -9,7 +9,7 @@ from sympozium_bridge.journal import Journal
 from sympozium_bridge.places import Places
 from sympozium_protocol.bus.places import RESULT_PATH
 from sympozium_protocol.durable import sync_together
-from sympozium_protocol.files import Directory
+from sympozium_protocol.files import BadFile, Directory
 from sympozium_protocol.layout import DURABLE_FILE, RESULT_FILE
 from sympozium_protocol.messages.result import Durable
 
@@ -44,7 +44,10 @@ class Durability:
         if self._result or not self._places.agent.has(RESULT_FILE):
             return False
         if not self._synced:
-            self.batch([(self._places.agent, RESULT_FILE)])
+            try:
+                self.batch([(self._places.agent, RESULT_FILE)])
+            except BadFile:  # the agent's doing: what nobody reads is never said to be safe, and ends no gate
+                return False
             self._synced = True
         if self._journal.published and not (self._journal.has(RESULT_PATH) and self._journal.behind == 0):
             return False

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 
-from sympozium_protocol.files import Directory, read_fault, write_fault
+from sympozium_protocol.files import BadFile, Directory, read_fault, write_fault
 
 
 def sync_together(files: Mapping[Directory, Sequence[str]]) -> None:
     """Put these files of these directories, and the directories themselves, on the disk.
 
     The writing of all is begun before any is waited for: on a file system with a journal they then share one
-    commit of it. Raises FileFault.
+    commit of it. Raises FileFault: BadFile for what is no regular file, whoever put it there.
     """
     with contextlib.ExitStack() as stack:
         opened = [(d.at(name), _open(d, name, stack)) for d, names in files.items() for name in names]
@@ -34,6 +35,8 @@ def _open(directory: Directory, name: str, stack: contextlib.ExitStack) -> int:
     except OSError as error:
         raise read_fault(directory.at(name), error) from None
     stack.callback(os.close, fd)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        raise BadFile(directory.at(name), "is not a regular file")
     return fd
 
 

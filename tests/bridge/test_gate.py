@@ -255,6 +255,19 @@ def test_what_is_no_call_is_denied_blocks_nobody_and_is_reported_once(
     assert capfd.readouterr().err.count("4-1.json") <= 1
 
 
+@pytest.mark.parametrize("place", [("result.json",), ("transcript", "1.json")], ids=["result", "transcript"])
+@pytest.mark.parametrize("make", [os.mkfifo, lambda p: p.symlink_to("/etc/passwd")], ids=["FIFO", "link"])
+def test_what_cannot_be_put_on_a_disk_does_not_end_the_gate(
+    desk: Callable[..., Desk], make: Callable[[Path], None], place: tuple[str, ...]
+) -> None:
+    d = desk()
+    make(d.path.joinpath("agent", *place))
+    d.call("4-1")
+    for second in range(3):
+        d.look(second)
+    assert d.verdict("4-1") is not None
+
+
 def test_wrong_names_are_never_acted_on_and_reported_once(
     desk: Callable[..., Desk], capfd: pytest.CaptureFixture[str]
 ) -> None:
