@@ -47,24 +47,30 @@ _OF_A_CALL: Final = re.compile(r"bridge/(questions|verdicts)/([^/]+/[^/]+)\.json
 
 @dataclass
 class Story:
-    """What was read of a run: its answer, if it has this digest; which question was the last, which tool
-    each is about, and what was decided."""
+    """What was read of a run: its answer, if it has this digest; the calls that it asked about, each with tool and
+    digest; which of these the gate has judged; who was told what, as call and digest."""
 
     wanted: str = ""
     output: str | None = None
-    question: str = ""
-    tools: dict[str, str] = field(default_factory=dict)
-    decided: set[str] = field(default_factory=set)
+    asked: dict[str, tuple[str, str]] = field(default_factory=dict)
+    judged: set[str] = field(default_factory=set)
+    said_of: set[tuple[str, str]] = field(default_factory=set)
 
     @property
     def answered(self) -> bool:
-        """Is there an answer to what the run asked last?"""
-        return bool(self.question) and self.question in self.decided
+        """Is there an answer that no gate has judged yet, or nothing left that the run asks?"""
+        return bool(self.asked) and (bool(self._answers - self.judged) or not self.open)
 
     @property
     def open(self) -> dict[str, str]:
         """Calls without an answer, and their tools."""
-        return {call: tool for call, tool in self.tools.items() if CALL.fullmatch(call) and call not in self.decided}
+        decided = self.judged | self._answers
+        return {call: tool for call, (tool, _) in self.asked.items() if CALL.fullmatch(call) and call not in decided}
+
+    @property
+    def _answers(self) -> set[str]:
+        """Calls that were answered. An answer holds for the digest alone that was asked about."""
+        return {call for call, (_, digest) in self.asked.items() if (call, digest) in self.said_of}
 
     def file(self, path: str, data: bytes) -> None:
         if self.wanted and path == f"agent/blobs/{self.wanted}":
@@ -83,25 +89,25 @@ class Story:
 
     def _call(self, kind: str, call: str, data: bytes) -> None:
         if kind == "questions":
-            self.question = call
-            self.tools[call] = _tool(data)
+            self.asked[call] = _tool_and_digest(data)
         else:
-            self.decided.add(call)
+            self.judged.add(call)
 
     def said(self, data: bytes) -> None:
         try:
             answer = Answer.decode(data)
         except InvalidDocument:
             return
-        self.decided.add(f"{answer.participant}/{answer.id}")
+        self.said_of.add((f"{answer.participant}/{answer.id}", answer.digest))
 
 
-def _tool(data: bytes) -> str:
+def _tool_and_digest(data: bytes) -> tuple[str, str]:
     """Empty where it is no Question that can be read."""
     try:
-        return Question.decode(data).tool
+        question = Question.decode(data)
     except InvalidDocument:
-        return ""
+        return "", ""
+    return question.tool, question.digest
 
 
 class Stream:
@@ -117,7 +123,7 @@ class Stream:
         return (story.output or "") if story else ""
 
     async def answered(self, namespace: str, run: str) -> bool:
-        """Did somebody answer what the run asked last?"""
+        """Did somebody answer something that the run asks?"""
         story = await self._read(namespace, run, Story())
         return bool(story and story.answered)
 
