@@ -113,15 +113,20 @@ def _when_heard(run: RunDirectory) -> str:
 
 
 def open_question(ipc: Directory, call: str) -> Question:
-    """The question about ``call`` that has no verdict yet. Raises Ended (MissingReference)."""
+    """The question about ``call``, by its id or as PARTICIPANT/ID, that has no verdict yet.
+
+    Raises Ended (MissingReference).
+    """
+    whose, _, wanted = call.rpartition("/")
     names = [participant.name for participant in read_run(ipc).participants]
     still_open: list[str] = []
     for participant in names:
         for question in _questions(ipc, participant):
             verdict = _verdict(ipc, question)
-            if question.id == call and verdict:
+            found = question.id == wanted and whose in ("", participant)
+            if found and verdict:
                 raise Ended(Reason.MissingReference, f"{call}: is answered already: {verdict.reason}")
-            if question.id == call:
+            if found:
                 return question
             still_open += [] if verdict else [question.id]
     said = f"open are: {', '.join(still_open)}" if still_open else "none is open"

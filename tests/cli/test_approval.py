@@ -160,6 +160,17 @@ result(found["type"] + " " + found["by"])
 """
 
 
+def test_a_question_is_named_with_its_participant_as_well_and_no_others(asking):
+    person = Person(asking)
+    person.sees(PROMPT)
+    participant = next(path.parent.name for path in asking.directory.glob("**/questions/*/3-1.json"))
+    other = asking("approve", str(asking.directory), "another/3-1")
+    assert other.returncode == 12
+    assert "another/3-1: there is no such question; open are: 3-1" in other.stderr
+    assert asking("approve", str(asking.directory), f"{participant}/3-1").returncode == 0
+    assert person.leaves_with().startswith("allow")
+
+
 def test_ctrl_c_at_the_prompt_cancels(asking):
     asking.program("agent", ASKS.partition("verdict =")[0] + TOLD)
     person = Person(asking)

@@ -10,7 +10,8 @@ import typer
 from sympozium_cli.commands import kube as k, options as o
 
 Call = Annotated[
-    str, typer.Argument(metavar="CALL", help="The call's id, such as 4-1: sympozium logs RUN.", show_default=False)
+    str,
+    typer.Argument(metavar="CALL", help="The call, such as 4-1 or shell/4-1: sympozium logs RUN.", show_default=False),
 ]
 
 
