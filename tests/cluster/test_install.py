@@ -190,9 +190,11 @@ def test_data_that_is_kept_is_there_for_the_next_installation(bare: Cluster) -> 
     unasked(bare)
     create(bare, INSTANCE)
 
+    address = address_of_bus(bare)
+
     said = uninstall(bare, "--keep-data")
-    assert (
-        said.splitlines()[-1] == "kept: all objects, and in sympozium-system the bus's volume (sympozium-bus) and keys"
+    assert said.splitlines()[-1] == (
+        "kept: all objects, and in sympozium-system the bus's volume (sympozium-bus), keys and address"
     )
     claim = bare.get("pvc", "-n", "sympozium-system")["items"]
     kept = bare.get("sympoziuminstance", "sre", "-n", "default")
@@ -200,7 +202,12 @@ def test_data_that_is_kept_is_there_for_the_next_installation(bare: Cluster) -> 
 
     assert [one["metadata"]["name"] for one in claim] == ["sympozium-bus"]
     assert bare.get("sympoziuminstance", "sre", "-n", "default")["metadata"]["uid"] == kept["metadata"]["uid"]
+    assert address_of_bus(bare) == address  # pods of runs that go on have it
     uninstall(bare)
+
+
+def address_of_bus(cluster: Cluster) -> str:
+    return str(cluster.get("service", "sympozium-bus", "-n", "sympozium-system")["spec"]["clusterIP"])
 
 
 def test_data_that_cannot_be_kept_is_told_before_and_after(bare: Cluster) -> None:

@@ -39,8 +39,9 @@ ASKING: Final = (
 OBJECTS: Final = (r.SCHEDULES, r.RUNS, r.PERSONA_PACKS, r.INSTANCES, r.MCP_SERVERS, r.SKILL_PACKS, r.POLICIES)
 """What makes others first, then what they made."""
 PROGRAMS: Final = (r.DEPLOYMENTS, r.STATEFUL_SETS, r.JOBS, r.DISRUPTION_BUDGETS)
+ADDRESSES: Final = (r.SERVICES,)
+"""Data as well, to runs that go on: their pods have the address of the bus, which a new Service would not have."""
 REST: Final = (
-    r.SERVICES,
     r.NETWORK_POLICIES,
     r.CONFIG_MAPS,
     r.ROLE_BINDINGS,
@@ -101,7 +102,8 @@ class _Uninstalling:
                 await self._objects(resource)
             await self._kept_by_nobody()
         await self._each("programs", PROGRAMS, INSTALLED, SYSTEM_NAMESPACE)
-        await self._each("rights and walls", REST, INSTALLED)
+        rest = REST if self._wanted.keep_data else ADDRESSES + REST
+        await self._each("rights and walls", rest, INSTALLED)
         if self._wanted.keep_data:
             self._terminal.line(f"kept: {await self._kept()}")
             return
@@ -134,7 +136,7 @@ class _Uninstalling:
         claims = await listed(self._api, r.VOLUME_CLAIMS, INSTALLED, SYSTEM_NAMESPACE)
         volumes = ", ".join(one["metadata"]["name"] for one in claims)
         if volumes:
-            return f"all objects, and in {SYSTEM_NAMESPACE} the bus's volume ({volumes}) and keys"
+            return f"all objects, and in {SYSTEM_NAMESPACE} the bus's volume ({volumes}), keys and address"
         gone = "what the bus had goes with its pod (--bus-storage none): no log of a run, and no run can go on"
         return f"all objects, and in {SYSTEM_NAMESPACE} the bus's keys; {gone}"
 
