@@ -103,6 +103,12 @@ def test_a_runs_own_policy_holds_as_well_and_looser_limits_are_warned_of(
     assert "agentrun.sympozium.ai/r created" in told
 
 
+def test_a_memory_in_each_pod_wants_runs_one_at_a_time(admission: Admission, place: str) -> None:
+    said = refusal(lambda: admission.write(place, instance(memory={"enabled": True, "placement": "sidecar"})))
+    assert "spec.memory.placement: sidecar goes with maxConcurrentRuns: 1" in said
+    admission.write(place, instance(memory={"enabled": True, "placement": "sidecar"}, maxConcurrentRuns=1))
+
+
 def test_what_is_missing_refuses_nothing_in_any_order(admission: Admission, place: str) -> None:
     away = instance(skills=["away"], policy="away", mcpServers=["away"])
     admission.write(place, RUN)

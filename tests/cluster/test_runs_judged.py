@@ -59,3 +59,13 @@ def test_an_instance_whose_provider_lacks_its_key_fails_its_runs_in_its_own_word
     status = place.becomes("hopeless", "Failed", "InvalidDocument")
     assert "spec.provider.apiKeySecret" in status["message"]
     assert not place.jobs("hopeless")
+
+
+def test_a_memory_that_cannot_be_had_fails_the_runs_that_want_it_in_its_own_words(
+    place: Place, controller: Operator
+) -> None:
+    place.instance("shared", memory={"enabled": True, "placement": "sidecar"})
+    place.run("hopeless", instance="shared")
+    status = place.becomes("hopeless", "Failed", "InvalidDocument")
+    assert "spec.memory.placement: sidecar goes with maxConcurrentRuns: 1" in status["message"]
+    assert not place.jobs("hopeless")

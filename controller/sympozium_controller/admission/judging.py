@@ -21,6 +21,7 @@ from sympozium_controller.admission.rights import Wanted
 from sympozium_controller.admission.secrets import stand_in
 from sympozium_controller.documents import Objects, read_object
 from sympozium_controller.errors import InvalidPack, Origin, Refused, fault_of
+from sympozium_controller.lifecycle import remembering
 from sympozium_controller.objects import (
     AgentRun,
     MCPServer,
@@ -131,6 +132,8 @@ def _run(run: AgentRun, origin: Origin, known: Known) -> Judgement:
 
 def _instance(instance: SympoziumInstance, origin: Origin, known: Known) -> Judgement:
     """For trial with a run of its own, under no policy of others: only what it says itself is held against it."""
+    if fault := remembering.fault_of(instance):
+        raise Refused(Reason.InvalidDocument, origin, *fault)
     whole = instance.spec.model_copy(update={"policy": ""})
     bare = whole.model_copy(update={"skills": (), "skill_config": {}, "mcp_servers": ()})
     for spec in (whole, bare):  # what is not there yet hides what is wrong besides

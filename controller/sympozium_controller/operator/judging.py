@@ -8,6 +8,7 @@ from sympozium_controller.admission.asking import Asking
 from sympozium_controller.admission.authors import vouched_for
 from sympozium_controller.admission.effective import IN_CLUSTER, hold
 from sympozium_controller.errors import Refused
+from sympozium_controller.lifecycle import remembering
 from sympozium_controller.lifecycle.gateways import fault_of
 from sympozium_controller.lifecycle.gather import Gathered, origin_of
 from sympozium_controller.objects import AgentRun, SkillPack, SympoziumInstance
@@ -25,6 +26,8 @@ class Judging:
         instance = found.objects.get(SympoziumInstance, run.spec.instance_ref, run.namespace)
         assert instance is not None  # nothing is missing any more
         if instance.spec.provider and (fault := fault_of(instance.spec.provider)):
+            raise Refused(Reason.InvalidDocument, origin_of(instance), *fault)
+        if fault := remembering.fault_of(instance):
             raise Refused(Reason.InvalidDocument, origin_of(instance), *fault)
         hold(found.objects, found.packs, IN_CLUSTER)
         if self._asking is None:
