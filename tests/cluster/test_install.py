@@ -185,6 +185,29 @@ def test_people_s_objects_go_too_and_nobody_who_should_have_tidied_up_is_waited_
     assert "sympozium" not in bare.kubectl("get", "crd", "-o", "name")
 
 
+def test_who_has_no_right_but_is_known_sees_the_packs_that_are_for_all_and_nothing_else(bare: Cluster) -> None:
+    install(bare)
+
+    def may(verb: str, resource: str) -> bool:
+        asked = (
+            "auth",
+            "can-i",
+            verb,
+            resource,
+            "-n",
+            "sympozium-system",
+            "--as=jo",
+            "--as-group=system:authenticated",
+        )
+        return bare.kubectl(*asked, check=False).strip() == "yes"
+
+    assert may("list", "skillpacks.sympozium.ai")
+    assert not may("update", "skillpacks.sympozium.ai")
+    assert not may("list", "secrets")
+    assert not may("list", "agentruns.sympozium.ai")
+    uninstall(bare)
+
+
 def test_data_that_is_kept_is_there_for_the_next_installation(bare: Cluster) -> None:
     install(bare)
     unasked(bare)

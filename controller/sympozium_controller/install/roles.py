@@ -197,6 +197,16 @@ def keeper(system: str = SYSTEM_NAMESPACE) -> tuple[KubeObject, ...]:
     )
 
 
+def catalogue(system: str = SYSTEM_NAMESPACE) -> tuple[KubeObject, ...]:
+    """Everybody whom the cluster knows may see which packs there are for all: instances everywhere name them."""
+    name = f"{PREFIX}-packs"
+    everybody = {"apiGroup": _RBAC, "kind": "Group", "name": "system:authenticated"}
+    return (
+        _object(ROLES, name, system) | {"rules": [rule(GROUP, ("skillpacks",), ("get", "list", "watch"))]},
+        _bound(ROLE_BINDINGS, name, ROLES, name, everybody, system),
+    )
+
+
 def _object(resource: Resource, name: str, namespace: str = "") -> KubeObject:
     metadata: dict[str, Any] = {"name": name, "labels": dict(PART_OF)}
     if namespace:

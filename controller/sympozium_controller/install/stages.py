@@ -39,10 +39,8 @@ def _stages(settings: Settings, packs: Iterable[SkillPack]) -> Iterator[tuple[st
     system = settings.namespace
     yield "custom resources", definitions()
     yield "namespace", (_namespace(settings), _priority())
-    yield (
-        "rights",
-        (*roles.grantable(), *roles.controller(system), *roles.keeper(system), *user_roles(), *bus.access(settings)),
-    )
+    ours = (*roles.grantable(), *roles.controller(system), *roles.keeper(system))
+    yield "rights", (*ours, *user_roles(), *bus.access(settings), *roles.catalogue(system))
     yield "fences", (*fence(system), *policies(system), *guards(system), *walls.documents(settings))
     yield "keys of the bus", bus.keys_documents(settings)
     yield "bus", (*bus.server_documents(settings), *bus.keeper_documents(settings))
