@@ -6,7 +6,7 @@ which fields there are and how long they may be: ``RunStatus.model_validate`` ch
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -40,17 +40,19 @@ class Condition(Fields):
     message: str = Field(default="", max_length=MAX_MESSAGE, description="Why, for a person; names field or object.")
 
 
+def _conditions(description: str) -> Any:
+    keys: dict[str, Any] = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
+    return Field(default=(), max_length=16, description=description, json_schema_extra=keys)
+
+
 class Status(Fields):
     """What the control plane found. Nobody else writes it."""
 
     observed_generation: Count | None = Field(
         default=None, description="The generation of the spec that this status is about."
     )
-    conditions: tuple[Condition, ...] = Field(
-        default=(),
-        max_length=16,
-        description="State by aspect. Ready is True when everything that the object names is there and usable.",
-        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    conditions: tuple[Condition, ...] = _conditions(
+        "State by aspect. Ready is True when everything that the object names is there and usable."
     )
 
 
@@ -72,6 +74,10 @@ class UsageStatus(Fields):
 class RunStatus(Status):
     """How far the run is, and how it ended."""
 
+    conditions: tuple[Condition, ...] = _conditions(
+        "Milestones: Resolved (what it is was frozen), Started (its pod runs), Cancelling, Finished. For the whole see "
+        "phase."
+    )
     phase: Phase | None = Field(
         default=None,
         description="Waiting is in line, for something that is missing, or for a person; Succeeded, Failed and "
