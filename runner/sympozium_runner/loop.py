@@ -11,7 +11,7 @@ from sympozium_protocol import clock
 from sympozium_protocol.exits import MODEL_FAILURES, Ended, Reason
 from sympozium_protocol.ids import model_call_id, tool_call_id
 from sympozium_protocol.messages.calls import Call, Completion, Manifest, Reply, TextPart
-from sympozium_protocol.messages.spec import RunSpec
+from sympozium_protocol.messages.spec import ParticipantSpec, RunSpec
 from sympozium_protocol.messages.transcript import (
     AssistantMessage,
     InboundMessage,
@@ -50,6 +50,9 @@ M = TypeVar("M", bound=Message)
 
 READY_WITHIN = 30.0
 """Seconds that required participants have to publish a manifest."""
+
+ELSEWHERE_WITHIN = 120.0
+"""The same for those that no pod of the run brings along: one may be just starting, with an image to come and a volume."""
 
 ATTEMPTS = 5
 """Attempts at one completion, each after a crash of the gateway that lost the one before."""
@@ -125,26 +128,25 @@ class Agent:
     async def _participants_ready(self) -> None:
         """Wait for the manifests of those that are required. The model shows itself by answering."""
         pace = Pace(self.caller.watch)
-        ends = time.monotonic() + READY_WITHIN
+        began = time.monotonic()
         while missing := self._missing():
             self._heed_stop()
-            now = time.monotonic()
-            if now > ends:
-                raise Ended(Reason.ParticipantUnavailable, self._not_ready(missing))
-            await pace.wait(ends - now)
+            within = min(ELSEWHERE_WITHIN if one.placement == "bus" else READY_WITHIN for one in missing)
+            left = began + within - time.monotonic()
+            if left < 0:
+                raise Ended(Reason.ParticipantUnavailable, self._not_ready(missing, within))
+            await pace.wait(left)
         self.toolbox.offered = {tool.name: tool for tool in self._offer()}
 
-    def _not_ready(self, missing: Iterable[str]) -> str:
-        said = ((name, unready(self.places.counters[name].own)) for name in missing)
+    def _not_ready(self, missing: Iterable[ParticipantSpec], within: float) -> str:
+        said = ((one.name, unready(self.places.counters[one.name].own)) for one in missing)
         words = (f"{name} ({why})" if why else name for name, why in said)
-        return f"not ready within {READY_WITHIN:g} s: {', '.join(words)}"
+        return f"not ready within {within:g} s: {', '.join(words)}"
 
-    def _missing(self) -> list[str]:
+    def _missing(self) -> list[ParticipantSpec]:
         self._read_manifests()
         model = self.spec.model.participant
-        return [
-            p.name for p in self.spec.participants if p.required and p.name != model and p.name not in self.manifests
-        ]
+        return [p for p in self.spec.participants if p.required and p.name != model and p.name not in self.manifests]
 
     def _read_manifests(self) -> bool:
         news = {name: found for name, c in self.places.counters.items() if (found := read_manifest(c)) is not None}

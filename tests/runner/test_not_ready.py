@@ -57,3 +57,15 @@ def test_what_is_no_file_or_no_text_or_too_long_is_no_fault_of_the_agent(ipc: Pa
     os.mkfifo(ipc / "slow/unready")
     (ipc / "silent/unready").write_bytes(b"\xff" + b"x" * 10_000)
     assert message_of(ipc) == f"not ready within 0.1 s: slow, silent (\ufffd{'x' * (MOST - 1)})"
+
+
+def test_one_that_answers_from_elsewhere_may_take_longer_to_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = ParticipantSpec(name="far", placement="bus")
+    make_ipc(tmp_path, run_spec(participants=(far, ParticipantSpec(name=run_spec().model.participant))))
+    with at(tmp_path, (layout.BRIDGE,)) as bridge:
+        bridge.replace(layout.DURABLE_FILE, Durable(seq=0, result=True).encode())
+    monkeypatch.setattr("sympozium_runner.loop.READY_WITHIN", 0.1)
+    monkeypatch.setattr("sympozium_runner.loop.ELSEWHERE_WITHIN", 0.3)
+    assert message_of(tmp_path) == "not ready within 0.3 s: far"
