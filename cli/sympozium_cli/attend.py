@@ -105,7 +105,8 @@ class _Attendance:
     async def _attend(self, ipc: Directory, starter: Starter) -> Ending:
         self._mouth = Mouth(ipc, whoami())
         self._session = Session(self._launch, starter, self._say)
-        live = self._view(Events(ipc, (p.name for p in self._spec.participants), self._spec.model.participant))
+        events = Events(ipc, (p.name for p in self._spec.participants), self._spec.model.participant)
+        self._live = live = self._view(events)
         self._listen()
         session = asyncio.create_task(self._session.run())
         view = asyncio.create_task(live.follow())
@@ -154,6 +155,7 @@ class _Attendance:
             self._terminal.always("")  # the terminal has just shown ^C
             self._stop_hard()
             return
+        self._live.withdraw()
         self._terminal.always("cancelling; once more to stop at once")
         try:
             self._mouth.cancel("interrupted at the terminal")

@@ -7,7 +7,7 @@ import os
 import sys
 import termios
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Literal, Protocol, TypeAlias
 
 from sympozium_cli.person import Voice
@@ -33,7 +33,14 @@ class Answerer(Protocol):
         ...
 
     def ask(self, question: Question) -> None: ...
-    def settled(self, verdict: Verdict) -> None: ...
+    def settled(self, verdicts: Sequence[Verdict]) -> None:
+        """All that are known: a question that has one is asked no more."""
+        ...
+
+    def withdraw(self) -> None:
+        """The run is being cancelled, and with it whatever it asks."""
+        ...
+
     def check(self) -> None:
         """Raises Ended when an answer could not be written."""
         ...
@@ -66,8 +73,11 @@ class Always:
             by=self._by,
         )
 
-    def settled(self, verdict: Verdict) -> None:
+    def settled(self, verdicts: Sequence[Verdict]) -> None:
         """Nothing to take back."""
+
+    def withdraw(self) -> None:
+        """The word that was given in advance was about every question."""
 
     def check(self) -> None:
         """``ask`` itself has raised."""
@@ -92,22 +102,29 @@ class AtTerminal:
         self._typed = b""
         self._timer: asyncio.TimerHandle | None = None
         self._fault: Ended | None = None
+        self._withdrawn = False
 
     @property
     def asking(self) -> bool:
         return self._current is not None
 
     def ask(self, question: Question) -> None:
-        self._waiting.append(question)
-        self._next()
+        if not self._withdrawn:
+            self._waiting.append(question)
+            self._next()
 
-    def settled(self, verdict: Verdict) -> None:
-        place = (verdict.participant, verdict.id)
-        self._waiting = deque(q for q in self._waiting if (q.participant, q.id) != place)
-        if self._current and (self._current.participant, self._current.id) == place:
+    def settled(self, verdicts: Sequence[Verdict]) -> None:
+        found = {(one.participant, one.id): one for one in verdicts}
+        self._waiting = deque(q for q in self._waiting if (q.participant, q.id) not in found)
+        current = self._current
+        if current and (verdict := found.get((current.participant, current.id))):
             self._terminal.always(f"(no longer asked: {visible(verdict.reason)})")
             self._put_away()
             self._next()
+
+    def withdraw(self) -> None:
+        self._withdrawn = True
+        self.close()
 
     def check(self) -> None:
         if self._fault:

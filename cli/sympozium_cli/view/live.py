@@ -26,10 +26,14 @@ class Live:
         self._over = True
         self._watch.pulse()
 
+    def withdraw(self) -> None:
+        """The run is being cancelled: nobody is asked any more."""
+        self._answerer.withdraw()
+
     def catch_up(self) -> None:
         """Pass over what is there already (a resumed run's past), but for questions without an answer."""
         for asked in unanswered(self._events.new()):
-            self._take(asked)
+            self._take(asked, asks=True)
 
     def recount(self) -> None:
         """Show what is there already, in the order in which it is read; ask what is still open."""
@@ -56,23 +60,28 @@ class Live:
             self._watch.close()
 
     def _look(self) -> bool:
-        found = False
         streaming = self._presenter.terminal.interactive and not self._answerer.asking
+        events = self._new(streaming=streaming)
+        self._answerer.settled([event.verdict for event in events if isinstance(event, Judged)])
+        still_open = unanswered(events)
+        for event in events:
+            self._take(event, asks=event in still_open)
+        self._answerer.remind()
+        return bool(events)
+
+    def _new(self, *, streaming: bool) -> list[Event]:
+        events: list[Event] = []
         try:
             for event in self._events.new(streaming=streaming):
-                found = True
-                self._take(event)
+                events.append(event)  # one by one: what came before a fault is not lost
         except FileFault as fault:  # a view that sees nothing must not end the run
             if str(fault) not in self._faults:
                 self._faults.add(str(fault))
-                self._presenter.show(Spoilt(str(fault)))
-        self._answerer.remind()
-        return found
+                events.append(Spoilt(str(fault)))
+        return events
 
-    def _take(self, event: Event) -> None:
-        if isinstance(event, Judged):
-            self._answerer.settled(event.verdict)
+    def _take(self, event: Event, *, asks: bool) -> None:
         if not (isinstance(event, Asked) and self._answerer.asking):  # its own prompt will show it whole
             self._presenter.show(event)
-        if isinstance(event, Asked):
+        if asks and isinstance(event, Asked):
             self._answerer.ask(event.question)
