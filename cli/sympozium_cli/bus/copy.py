@@ -39,12 +39,14 @@ LOOK_EVERY: Final = 0.3
 
 
 class Copy:
-    """One run. ``ipc`` has what the stream has, as far as it was read."""
+    """One run. ``ipc`` has what the stream has, as far as it was read. ``put_off``: what a person is told when its
+    gate has gone before its end; default: whoever has its directory resumes it."""
 
-    def __init__(self, bus: Bus, run: RunKey, ipc: Directory) -> None:
+    def __init__(self, bus: Bus, run: RunKey, ipc: Directory, put_off: Callable[[], str] | None = None) -> None:
         self.run = run
         self.ipc = ipc
         self._bus = bus
+        self._put_off = put_off or (lambda: f"nobody runs it now; it goes on with: sympozium resume {run.run}")
         self._mirror = Mirror(run, ipc)
         self._shown: dict[tuple[str, str], int] = {}
 
@@ -114,13 +116,13 @@ class Copy:
                 self._answered(participant, rest.removeprefix("replies/").removesuffix(".json"))
 
     async def _status(self, tell: Callable[[str], None], message: Message) -> None:
-        """Its gate has gone: nothing more comes until somebody resumes it."""
+        """Its gate has gone: nothing more comes until the run goes on elsewhere."""
         try:
             found = Status.decode(bytes(message.data))
         except InvalidDocument:
             return
         if message.subject == subjects.status(self.run) and found.phase == "Suspended":
-            tell(f"nobody runs it now; it goes on with: sympozium resume {self.run.run}")
+            tell(self._put_off())
 
     async def _heard(self, message: Message) -> None:
         """Progress goes where a participant of this machine leaves it; what is no progress is passed over.
@@ -163,13 +165,16 @@ def _going() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def copied(bus: Bus, run: RunKey, patience: float = 0.0) -> Iterator[Copy]:
-    """A copy that has what the stream has now; it goes with the ``with``. ``patience``: seconds until it has anything.
+def copied(
+    bus: Bus, run: RunKey, patience: float = 0.0, put_off: Callable[[Directory], str] | None = None
+) -> Iterator[Copy]:
+    """A copy that has what the stream has now; it goes with the ``with``. ``patience``: seconds until it has anything;
+    ``put_off``: as ``Copy`` takes it, of what was copied.
 
     Raises Ended.
     """
     with _going(), tempfile.TemporaryDirectory(prefix="sympozium-") as path, open_root(Path(path)) as ipc:
-        copy = Copy(bus, run, ipc)
+        copy = Copy(bus, run, ipc, partial(put_off, ipc) if put_off else None)
         at_once(copy.read_within(patience))
         assert copy.spec
         yield copy

@@ -32,6 +32,8 @@ UNSEEN_AFTER: Final = 3.0
 """Seconds after which a run that nobody has looked at is worth a word: a controller takes less than one."""
 LAST_WORDS: Final = 5.0
 """Seconds that what the run said last may take to arrive after its AgentRun has ended."""
+LEAVING: Final = 5.0
+"""Seconds that a view which is to end may take to tidy up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class Attendance:
             unseen.cancel()
             left.cancel()
             await asyncio.gather(cancelled(end), left, return_exceptions=True)
+            await self._close()
 
     def _outcome(self, run: KubeObject) -> Outcome:
         """As the AgentRun says; where the stream says the same, with the whole answer."""
@@ -87,16 +90,19 @@ class Attendance:
 
     async def _to_the_end(self) -> KubeObject:
         last: KubeObject = {}
-        try:
-            async for last in states(self._api, self._name, self._namespace, self._say):
-                self._show(last)
-                self._look(last)
-            if self._view:
-                await asyncio.wait([self._view], timeout=LAST_WORDS)
-            return last
-        finally:
-            if self._view:
-                await cancelled(self._view)
+        async for last in states(self._api, self._name, self._namespace, self._say):
+            self._show(last)
+            self._look(last)
+        if self._view:
+            await asyncio.wait([self._view], timeout=LAST_WORDS)
+        return last
+
+    async def _close(self) -> None:
+        """The view ends before the client that it speaks through: told once, it takes back what it has shown of us."""
+        if self._view:
+            self._view.cancel()
+            await asyncio.wait([self._view], timeout=LEAVING)
+            await cancelled(self._view)
 
     def _look(self, run: KubeObject) -> None:
         """Its messages, from when it has a pod on."""
@@ -105,7 +111,8 @@ class Attendance:
 
     async def _see(self) -> None:
         try:
-            found = await known(self._api, self._there, self._name, self._namespace)
+            also = "" if self._wishes.approve == "wait" else "approve"
+            found = await known(self._api, self._there, self._name, self._namespace, also=also)
             await self._window.show(self._api, found)
         except Forbidden:
             why = refused("", "get", self._namespace, self._name).message
@@ -144,6 +151,7 @@ class Attendance:
         if self._interrupts > 1:
             self._leave(Reason.Cancelled, "the run is being cancelled")
             return
+        self._window.cancelling()
         self._terminal.always("cancelling; once more to leave it to the cluster")
         self._cancelling = asyncio.create_task(self._cancel())
 

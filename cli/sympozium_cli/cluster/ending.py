@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from sympozium_cli.outcome import Outcome
 from sympozium_protocol.exits import Reason
 from sympozium_protocol.files import digest
@@ -61,3 +63,11 @@ def state_of(run: KubeObject) -> str:
     status = run.get("status") or {}
     head = " ".join(filter(None, (status.get("phase"), status.get("reason"))))
     return ": ".join(filter(None, (head, status.get("message"))))
+
+
+def put_off(calls: Sequence[str], command: Callable[[str, str], str]) -> str:
+    """Its pod has ended before the run has, for a person. ``calls``: those that wait for one; ``command``: a verb and
+    a call, to the command that says it to this run."""
+    if not calls:
+        return "its pod has ended; the cluster begins its next one, or ends the run"
+    return f"its pod has ended; an answer begins its next one: {command('approve', calls[0])}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import tempfile
@@ -16,7 +17,7 @@ from sympozium_cli.cluster.connecting import at_once, ended
 from sympozium_cli.cluster.ending import begun
 from sympozium_cli.cluster.following import over
 from sympozium_cli.cluster.objects import found_run
-from sympozium_cli.cluster.rights import check_may
+from sympozium_cli.cluster.rights import check_may, refusal
 from sympozium_cli.cluster.there import There
 from sympozium_cli.place import OnBus
 from sympozium_protocol.bus.subjects import RunKey
@@ -34,6 +35,8 @@ POD: Final = "sympozium-bus-0"
 PORT: Final = 4222
 AUTHORITIES: Final = "sympozium-bus-ca"
 """A ConfigMap that everybody may read."""
+FORGETTING: Final = 3.0
+"""Seconds for taking back an attestation, which ends by itself too."""
 PATIENCE: Final = 10.0
 """Seconds that the gate of a run which has begun may take to publish what the run is."""
 
@@ -50,38 +53,43 @@ class Known:
     """The attestation that is shown, where there is no token: taken back at the end."""
     over: bool = False
     """Nothing more will be said."""
+    refused: str = ""
+    """Why what was asked for besides may not be done; empty: it may."""
 
 
-async def known(api: Client, there: There, name: str, namespace: str, verb: str = "get") -> Known:
+async def known(api: Client, there: There, name: str, namespace: str, verb: str = "get", *, also: str = "") -> Known:
     """``verb``: what is to be done to the run: get, approve, send. Asked and answered as the holder of ``there.token``.
+    ``also``: what may be done later; that it may not is told and no fault.
 
     Raises Ended (RunNotFound, PolicyDenied, Usage, BusRefused), KubeError.
     """
     check_bus_installed()
     if there.token:
         async with Client(with_token(api.login, _read(there.token))) as other:
-            return await _known(other, there, name, namespace, verb)
-    return await _known(api, there, name, namespace, verb)
+            return await _known(other, there, name, namespace, verb, also)
+    return await _known(api, there, name, namespace, verb, also)
 
 
-async def _known(api: Client, there: There, name: str, namespace: str, verb: str) -> Known:
+async def _known(api: Client, there: There, name: str, namespace: str, verb: str, also: str) -> Known:
     run = await found_run(api, name, namespace)
     if not begun(run):
         raise not_begun(run, name, there)
     if verb != "get":
         await check_may(api, verb, name, namespace)
+    why_not = await refusal(api, also, name, namespace) if also else None
     authorities = await _authorities(api)
     shown = await shown_token(api, namespace, name)  # last: what it may make is to be taken back
     attested = shown.token if shown.token.startswith(ATTESTED) else ""
     key = RunKey(namespace, str(run["status"]["run"]))
-    return Known(api.login, key, shown.encode(), authorities, attested, over(run))
+    return Known(api.login, key, shown.encode(), authorities, attested, over(run), why_not.message if why_not else "")
 
 
 async def _forget(api: Client, found: Known) -> None:
     """What cannot be taken back now ends by itself."""
     if found.attested:
-        with contextlib.suppress(KubeError):
-            await take_back(api, found.attested)
+        with contextlib.suppress(KubeError, TimeoutError):
+            async with asyncio.timeout(FORGETTING):
+                await take_back(api, found.attested)
 
 
 def _read(file: str) -> str:

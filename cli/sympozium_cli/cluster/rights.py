@@ -42,8 +42,15 @@ def refused(who: str, verb: str, namespace: str, run: str) -> Ended:
 
 async def check_may(api: Client, verb: str, run: str, namespace: str) -> None:
     """Asks the API server as the bus will. Raises Ended (PolicyDenied), KubeError."""
+    if why := await refusal(api, verb, run, namespace):
+        raise why
+
+
+async def refusal(api: Client, verb: str, run: str, namespace: str) -> Ended | None:
+    """Why this may not be done to this run, as an end; None: it may. Raises KubeError."""
     attributes = {"verb": verb, "group": RUNS.group, "resource": RUNS.plural, "namespace": namespace, "name": run}
     body = {"apiVersion": SELF_ACCESS.api_version, "kind": SELF_ACCESS.kind, "metadata": {}}
     found = await api.create(SELF_ACCESS, {**body, "spec": {"resourceAttributes": attributes}})
-    if not (found.get("status") or {}).get("allowed"):
-        raise refused(await username(api), verb, namespace, run)
+    if (found.get("status") or {}).get("allowed"):
+        return None
+    return refused(await username(api), verb, namespace, run)

@@ -12,15 +12,18 @@ from sympozium_cli.bus.copy import Copy
 from sympozium_cli.bus.identity import name_of
 from sympozium_cli.bus.named import Bus
 from sympozium_cli.bus.speaking import said_on
+from sympozium_cli.cluster.ending import put_off
 from sympozium_cli.cluster.reaching import Known, reached_beside
 from sympozium_cli.cluster.rights import refused
 from sympozium_cli.outcome import Outcome, Unreadable, read_answer, read_result
 from sympozium_cli.person import Voice
+from sympozium_cli.talking import open_calls
 from sympozium_cli.terminal import Terminal
-from sympozium_cli.view.ask import Approve, answerer_of, has_terminal
+from sympozium_cli.view.ask import Answerer, Approve, answerer_of, has_terminal
 from sympozium_cli.view.events import Events
 from sympozium_cli.view.live import Live
 from sympozium_cli.view.present import Presenter
+from sympozium_cli.view.wait import Elsewhere
 from sympozium_protocol.bus.faults import Away, Forbidden
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.files import Directory, open_root
@@ -70,6 +73,8 @@ class Window:
         self._terminal = terminal
         self._command = command
         self._tell = tell
+        self._live: Live | None = None
+        self._asks = True
         self.open = False
         """Is the run seen?"""
         self.outcome: Outcome | None = None
@@ -79,17 +84,31 @@ class Window:
         """To the run's end. Raises Ended, Away, Forbidden, KubeError when it cannot be seen, or no longer."""
         with tempfile.TemporaryDirectory(prefix="sympozium-") as folder, open_root(Path(folder)) as ipc:
             async with reached_beside(api, found) as bus:
-                copy = Copy(bus, found.run, ipc)
+                copy = Copy(bus, found.run, ipc, lambda: put_off(open_calls(ipc), self._command))
                 await copy.read_within(math.inf)
                 self.open = True
-                await self._follow(copy, LoopVoice(bus, found, self._tell))
+                answerer = self._answerer(LoopVoice(bus, found, self._tell), found.refused)
+                await self._follow(copy, answerer)
             self.outcome = _outcome(ipc, found.run.run)
 
-    async def _follow(self, copy: Copy, voice: Voice) -> None:
+    def cancelling(self) -> None:
+        """The run is to end: nobody is asked any more."""
+        self._asks = False
+        if self._live:
+            self._live.withdraw()
+
+    def _answerer(self, voice: Voice, refused: str) -> Answerer:
+        """``refused``: why the person at this terminal may not answer."""
+        if refused:
+            return Elsewhere(self._terminal, self._command, refused)
+        return answerer_of(self._approve, voice, self._terminal, self._command)
+
+    async def _follow(self, copy: Copy, answerer: Answerer) -> None:
         spec = copy.spec
-        answerer = answerer_of(self._approve, voice, self._terminal, self._command)
         events = Events(copy.ipc, (one.name for one in spec.participants), spec.model.participant)
-        live = Live(events, self._presenter, answerer)
+        self._live = live = Live(events, self._presenter, answerer)
+        if not self._asks:
+            live.withdraw()
         end = asyncio.create_task(copy.follow(self._tell, self._terminal.interactive))
         live.recount()
         view = asyncio.create_task(live.follow())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from sympozium_cli.place import Place, on_bus
 from sympozium_cli.rundir import RunDirectory, find
@@ -35,7 +36,18 @@ class Source:
 
     def command(self, verb: str, call: str = "") -> str:
         """A command about this run, to be shown to a person."""
-        return " ".join(filter(None, ("sympozium", verb, self.name, call))) + self.options
+        return _command(self.name, self.options, verb, call)
+
+
+def _command(name: str, options: str, verb: str, call: str) -> str:
+    return " ".join(filter(None, ("sympozium", verb, name, call))) + options
+
+
+def _put_off(name: str, options: str, ipc: Directory) -> str:
+    from sympozium_cli.cluster.ending import put_off
+    from sympozium_cli.talking import open_calls
+
+    return put_off(open_calls(ipc), partial(_command, name, options))
 
 
 @contextlib.contextmanager
@@ -49,7 +61,8 @@ def opened(name: str, place: Place) -> Iterator[Source]:
             return
         from sympozium_cli.bus.copy import copied
 
-        with copied(there.bus, there.run, there.patience) as copy:
+        put_off = partial(_put_off, name, there.options) if place.cluster else None
+        with copied(there.bus, there.run, there.patience, put_off) as copy:
             yield Source(
                 name=name,
                 options=there.options,
