@@ -52,7 +52,7 @@ READY_WITHIN = 30.0
 """Seconds that required participants have to publish a manifest."""
 
 ELSEWHERE_WITHIN = 120.0
-"""The same for those that no pod of the run brings along: one may be just starting, with an image to come and a volume."""
+"""The same for those that no pod of the run brings along: one may be starting, with an image to come and a volume."""
 
 ATTEMPTS = 5
 """Attempts at one completion, each after a crash of the gateway that lost the one before."""
