@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Final, TypeVar
 
 from sympozium_cli.cluster.kubeconfig import check_context
@@ -73,6 +73,19 @@ def _right(error: KubeError) -> str:
             roles = needed(verb, resource, "").partition("; ")[2]
             return f"; {roles}" if isinstance(error, errors.Forbidden) and roles else ""
     return ""
+
+
+@contextlib.contextmanager
+def administrating(known: Login, what: str) -> Iterator[None]:
+    """Whoever has not the rights for ``what`` is told who has. Raises Ended (PolicyDenied), KubeError."""
+    try:
+        yield
+    except errors.Forbidden as error:
+        by_rights = " cannot " in error.message or "attempting to grant" in error.message  # else admission refuses
+        if not by_rights or told(error, known):
+            raise
+        who = f"{what} takes an administrator of the cluster (the ClusterRole cluster-admin)"
+        raise Ended(Reason.PolicyDenied, f"{who}: {error.message}") from None
 
 
 def not_installed(resource: Resource) -> Ended:

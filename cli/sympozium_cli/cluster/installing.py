@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from sympozium_cli.cluster.applying import Asked, Document, apply_one, found as there_now
-from sympozium_cli.cluster.connecting import at_once
+from sympozium_cli.cluster.connecting import administrating, at_once
 from sympozium_cli.cluster.probing import probed
 from sympozium_cli.cluster.tables import as_yaml
 from sympozium_cli.cluster.there import There
@@ -129,6 +129,10 @@ class _Installing:
 
     async def run(self) -> None:
         """Raises Ended, KubeError."""
+        with administrating(self._api.login, "installing"):
+            await self._install()
+
+    async def _install(self) -> None:
         found = planned(await fitted(self._api, self._wanted.settings))
         self._terminal.line(f"installing in {visible(server_of(self._api.login))}")
         for stage in found:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sympozium_cli.cluster.connecting import at_once
+from sympozium_cli.cluster.connecting import administrating, at_once
 from sympozium_cli.cluster.installing import duration, listed
 from sympozium_cli.cluster.there import There
 from sympozium_cli.cluster.unreachable import server_of
@@ -23,8 +23,9 @@ from sympozium_controller.install.pods import MANAGER
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.kube import resources as r
 from sympozium_protocol.kube.api import KubeObject
-from sympozium_protocol.kube.client import Client
-from sympozium_protocol.kube.errors import Conflict, Invalid, NotFound
+from sympozium_protocol.kube.attested import SIGNER
+from sympozium_protocol.kube.client import Client, whole
+from sympozium_protocol.kube.errors import Conflict, Forbidden, Invalid, NotFound
 from sympozium_protocol.kube.labels import LABEL_MANAGED_BY, MANAGED_BY, SYSTEM_NAMESPACE
 from sympozium_protocol.kube.resources import Resource
 
@@ -95,6 +96,10 @@ class _Uninstalling:
 
     async def run(self) -> None:
         """Raises Ended, KubeError."""
+        with administrating(self._api.login, "removing it"):
+            await self._remove()
+
+    async def _remove(self) -> None:
         await self._confirm()
         await self._each("admission", ASKING, INSTALLED)
         if not self._wanted.keep_data:
@@ -104,6 +109,7 @@ class _Uninstalling:
         await self._each("programs", PROGRAMS, INSTALLED, SYSTEM_NAMESPACE)
         rest = REST if self._wanted.keep_data else ADDRESSES + REST
         await self._each("rights and walls", rest, INSTALLED)
+        await self._attestations()
         if self._wanted.keep_data:
             self._terminal.line(f"kept: {await self._kept()}")
             return
@@ -212,6 +218,17 @@ class _Uninstalling:
             number += len(found)
             await self._delete(resource, found)
         self._say("left behind", f"{number} deleted")
+
+    async def _attestations(self) -> None:
+        """What commands that were killed could not take back: with the bus goes whoever it was shown to."""
+        try:
+            left = [one async for one in whole(self._api, r.SIGNING_REQUESTS, fields=f"spec.signerName={SIGNER}")]
+            await self._delete(r.SIGNING_REQUESTS, left)
+            self._say("attestations", f"{len(left)} deleted")
+        except NotFound:  # a cluster that issues no certificates
+            return
+        except Forbidden as error:
+            self._say("attestations", f"! these stay, and end by themselves: {visible(error.message)}")
 
     async def _kept_by_nobody(self) -> None:
         """Custom objects that came meanwhile."""
