@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sympozium_cli.cluster import tables
 from sympozium_cli.cluster.applying import Asked, apply_all, documents_in
 from sympozium_cli.cluster.connecting import MANAGER, at_once, check_namespace, not_installed
+from sympozium_cli.cluster.rights import needed
 from sympozium_cli.cluster.there import There
 from sympozium_cli.terminal import standard_error, visible
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.kube.api import KubeObject
 from sympozium_protocol.kube.client import Client, whole
-from sympozium_protocol.kube.errors import NotFound
+from sympozium_protocol.kube.errors import Forbidden, NotFound
 from sympozium_protocol.kube.resources import RUNS, Resource
 
 
@@ -28,6 +30,12 @@ class Look:
     everywhere: bool = False
     """Of all namespaces."""
     name: str = ""
+    also: str = ""
+    """A further namespace that is listed: what is in it is everybody's."""
+
+    def further(self, namespace: str) -> str:
+        """The same, where it is not what is listed anyhow."""
+        return "" if self.everywhere or self.name or self.also == namespace else self.also
 
 
 def show(look: Look) -> None:
@@ -51,7 +59,8 @@ def _show_table(look: Look) -> None:
         where = "" if look.everywhere else f" in {namespace} namespace"
         standard_error().line(f"No resources found{where}.")
         return
-    for line in tables.lines_of(tables.rows_of(table, namespaces=look.everywhere, wide=look.output == "wide")):
+    namespaces = look.everywhere or bool(look.further(namespace))
+    for line in tables.lines_of(tables.rows_of(table, namespaces=namespaces, wide=look.output == "wide")):
         sys.stdout.write(line + "\n")
 
 
@@ -61,9 +70,13 @@ async def _table(api: Client, look: Look) -> tuple[KubeObject, str]:
         table = await api.table(look.resource, look.name, "" if look.everywhere else namespace)
         if not (table.get("rows") or look.everywhere):
             await check_namespace(api, namespace)
-        return table, namespace
     except NotFound as error:
         raise await missing(api, look.resource, error, namespace, _named(look.resource, look.name)) from None
+    if also := look.further(namespace):
+        with _seen_by_few(look.resource, also):
+            shared = await api.table(look.resource, "", also)
+            table = {**table, "rows": [*(table.get("rows") or ()), *(shared.get("rows") or ())]}
+    return table, namespace
 
 
 async def _found(api: Client, look: Look) -> list[KubeObject]:
@@ -74,9 +87,22 @@ async def _found(api: Client, look: Look) -> list[KubeObject]:
         found = [one async for one in whole(api, look.resource, namespace)]
         if not found and namespace:
             await check_namespace(api, namespace)
-        return found
     except NotFound as error:
         raise await missing(api, look.resource, error, namespace, _named(look.resource, look.name)) from None
+    if also := look.further(namespace):
+        with _seen_by_few(look.resource, also):
+            found += [one async for one in whole(api, look.resource, also)]
+    return found
+
+
+@contextlib.contextmanager
+def _seen_by_few(resource: Resource, namespace: str) -> Iterator[None]:
+    """Who may not see a further namespace is told so, and sees the rest."""
+    try:
+        yield
+    except Forbidden:
+        right = needed("list", resource, namespace)
+        standard_error().line(f"! those of {namespace}, which are everybody's, are not shown: it takes {right}")
 
 
 def _named(resource: Resource, name: str) -> str:

@@ -28,16 +28,17 @@ def list_command(
 ) -> None:
     """List skill packs: category, programs, tools.
 
-    These are the packs that come with this command; with --on cluster the SkillPacks there, of which those in
-    sympozium-system are everybody's: -n sympozium-system lists them.
+    These are the packs that come with this command; with --on cluster the SkillPacks of the namespace, and those of
+    sympozium-system, which are everybody's.
     """
     from sympozium_cli.cluster.there import check_no_cluster, there_of
 
     if there := there_of(on, kubeconfig, context, namespace):
         from sympozium_cli.cluster.objects import Look, show
+        from sympozium_protocol.kube.labels import SYSTEM_NAMESPACE
         from sympozium_protocol.kube.resources import SKILL_PACKS
 
-        show(Look(SKILL_PACKS, there, k.of_cluster(output), everywhere))
+        show(Look(SKILL_PACKS, there, k.of_cluster(output), everywhere, also=SYSTEM_NAMESPACE))
         return
     check_no_cluster(kubeconfig, context, namespace)
     from sympozium_cli.skills_shown import print_list
