@@ -17,6 +17,7 @@ from sympozium_cli.app import app  # noqa: E402
 _USAGE = 10
 _INTERNAL = 69
 _INTERRUPTED = 50
+ERROR = "error: "
 
 
 def main() -> None:
@@ -77,7 +78,7 @@ def _failed(error: Exception) -> int:
 
     if isinstance(error, Ended | FileFault):
         reason, message = reason_for(error)
-        return _fail(message, int(reason))
+        return _fail(message, int(reason), "" if reason is Reason.Suspended else ERROR)
     if isinstance(error, OSError):
         _forget(sys.stdout)
         reason = Reason.DiskFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else Reason.StorageFailed
@@ -93,11 +94,12 @@ def _message(error: Exception) -> str:
     return str(said).replace("Value error, ", "")
 
 
-def _fail(message: str, code: int) -> int:
+def _fail(message: str, code: int, before: str = ERROR) -> int:
+    """Says why it ends; a run that goes on without this command is none of its errors."""
     from sympozium_cli.terminal import visible
 
     try:
-        sys.stderr.write(f"error: {visible(message)}\n")
+        sys.stderr.write(f"{before}{visible(message)}\n")
         sys.stderr.flush()
     except OSError:  # the terminal has gone: the exit code says it
         _forget(sys.stderr)

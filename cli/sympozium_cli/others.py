@@ -20,11 +20,18 @@ MAKING = frozenset({"store", "import"})
 LOOKING = frozenset({"search", "list", "revoke", "export", "backup", "check"})
 """Commands for which there must be one."""
 
+_ONLY_HERE = (
+    "this command looks into memories of this machine alone; "
+    "what an instance of a cluster remembers its agents find there, with their own tools"
+)
+
 HELP = frozenset({"-h", "--help"})
 
 
 def memory(words: Sequence[str], namespace: str, instance: str) -> NoReturn:
     """``sympozium memory``: the memory's own commands on the file of this instance. Raises Ended."""
+    if any(word == "--on=cluster" or words[n : n + 2] == ["--on", "cluster"] for n, word in enumerate(words)):
+        raise Ended(Reason.Usage, f"command line: --on: {_ONLY_HERE}")
     for name, value in (("--instance", instance), ("--namespace", namespace)):
         if not re.fullmatch(NAME_PATTERN[1:-1], value):
             raise Ended(Reason.Usage, f"command line: {name}: {value!r} cannot be a name")

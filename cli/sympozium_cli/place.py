@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sympozium_cli.bus.named import BUS, TOKEN_FILE, Bus, bus_of, bus_of_environment
 from sympozium_cli.cluster.there import There, there_of
@@ -14,6 +14,10 @@ from sympozium_protocol.exits import Ended, Reason
 
 if TYPE_CHECKING:
     from sympozium_protocol.bus.subjects import RunKey
+
+
+ON_CLUSTER: Final = "one of a cluster is named with --on cluster"
+"""For whoever looks for a run that this machine does not have."""
 
 
 @dataclass(frozen=True, slots=True)

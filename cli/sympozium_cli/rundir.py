@@ -163,8 +163,9 @@ def _opened(path: Path) -> Directory:
         raise Ended(Reason.RunNotFound, str(fault)) from None
 
 
-def find(run: str) -> RunDirectory:
-    """The run that RUN names: below the default place, or a directory. Raises Ended (RunNotFound)."""
+def find(run: str, elsewhere: str = "") -> RunDirectory:
+    """The run that RUN names: below the default place, or a directory. ``elsewhere``: where else one of this name may
+    be meant. Raises Ended (RunNotFound)."""
     named = runs_root() / run
     path = named if is_id(run) and named.is_dir() else Path(run).absolute()
     found = RunDirectory(Path(os.path.realpath(path)))
@@ -172,4 +173,5 @@ def find(run: str) -> RunDirectory:
         return found
     if (found.path / LOCK_FILE).exists():
         raise Ended(Reason.RunNotFound, f"{run}: its launcher ended before anything had started; run it anew")
-    raise Ended(Reason.RunNotFound, f"{run}: is no run, neither below {runs_root()} nor as a directory")
+    why = f"{run}: is no run, neither below {runs_root()} nor as a directory"
+    raise Ended(Reason.RunNotFound, f"{why}; {elsewhere}" if elsewhere and is_id(run) else why)

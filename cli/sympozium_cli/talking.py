@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sympozium_cli.person import Mouth, Voice, whoami
-from sympozium_cli.place import Place, on_bus
+from sympozium_cli.place import ON_CLUSTER, Place, on_bus
 from sympozium_cli.rundir import RunDirectory, find
 from sympozium_cli.terminal import standard_error, visible
 from sympozium_protocol import layout
@@ -33,7 +33,7 @@ def reached(name: str, place: Place, verb: Literal["send", "approve", "cancel"])
     """The run that RUN names, wherever it is. Raises Ended (RunNotFound, RunFinished, BusRefused, …)."""
     with on_bus(name, place, verb) as there:
         if there is None:
-            run = find(name)
+            run = find(name, ON_CLUSTER)
             with run.open_ipc() as ipc:
                 _check_unfinished(ipc, run.name)
                 if not run.live():

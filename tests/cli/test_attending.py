@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import importlib
 import io
 import os
 import pty
@@ -106,6 +108,15 @@ def test_the_view_has_tidied_up_before_a_command_that_is_told_to_go_is_over(monk
     monkeypatch.setattr(Window, "show", show)
     asyncio.run(asyncio.wait_for(attend(), 30))
     assert order == ["taken back", "closed"]
+
+
+def test_a_run_that_goes_on_without_its_command_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    program = importlib.import_module("sympozium_cli.__main__")
+    gc.enable()  # a program begins without its collector
+
+    assert program._failed(Ended(Reason.Suspended, "the run goes on; see it with: …")) == Reason.Suspended
+    assert program._failed(Ended(Reason.RunNotFound, "one: is no run")) == Reason.RunNotFound
+    assert capsys.readouterr().err == "the run goes on; see it with: …\nerror: one: is no run\n"
 
 
 # -- a run whose pod has ended before it ----------------------------------------------------------------------

@@ -47,7 +47,8 @@ MaxUsd = Annotated[float | None, typer.Option(metavar="USD", help="Dollars in al
 ApproveOption = Annotated[
     Approve,
     typer.Option(
-        help="Who answers questions. ask: you, here; all: always yes; none: always no; wait: others, elsewhere."
+        help="Who answers questions. ask: you, here (Ctrl-D denies); all: always yes; none: always no; "
+        "wait: others, elsewhere."
     ),
 ]
 Replay = Annotated[str, typer.Option(metavar="RUN", help="Take the model's answers from this run; tools act anew.")]

@@ -15,7 +15,7 @@ def memory_command(
     instance: Annotated[str, typer.Option(metavar="NAME", help="Whose memory.")] = "laptop",
     namespace: Annotated[str, typer.Option(metavar="NAME", help="Of the instance.")] = "default",
 ) -> None:
-    """Search, list, add to and revoke what an instance remembers."""
+    """Search, list, add to and revoke memories of this machine."""
     from sympozium_cli.others import memory
 
     memory(context.args, namespace, instance)

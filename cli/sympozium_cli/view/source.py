@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from sympozium_cli.place import Place, on_bus
+from sympozium_cli.place import ON_CLUSTER, Place, on_bus
 from sympozium_cli.rundir import RunDirectory, find
 from sympozium_protocol.exits import Reason
 from sympozium_protocol.files import Directory
@@ -55,7 +55,7 @@ def opened(name: str, place: Place) -> Iterator[Source]:
     """The run that RUN names, wherever it is. Raises Ended (RunNotFound, BusRefused, …)."""
     with on_bus(name, place) as there:
         if there is None:
-            run = find(name)
+            run = find(name, ON_CLUSTER)
             with run.open_ipc() as ipc:
                 yield here(run, ipc)
             return
