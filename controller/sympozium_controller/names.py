@@ -10,6 +10,7 @@ import hashlib
 from typing import Final
 
 from sympozium_protocol.kube.labels import (
+    ANNOTATION_CANCELLER as ANNOTATION_CANCELLER,
     ANNOTATION_REQUESTER as ANNOTATION_REQUESTER,
     CONTROLLER_ACCOUNT as CONTROLLER_ACCOUNT,
     LABEL_ATTEMPT as LABEL_ATTEMPT,

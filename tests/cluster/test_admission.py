@@ -278,6 +278,24 @@ def test_the_requester_is_written_on_a_run_whatever_he_says(admission: Admission
     assert "never changes" in refusal(lambda: cluster.kubectl(*change[:-1], "sympozium.ai/requester-"))
 
 
+def test_who_cancels_a_run_is_written_on_it_whatever_he_says(
+    admission: Admission, place: str, cluster: Cluster
+) -> None:
+    """And who does not cancel it writes nothing of the kind."""
+    admission.write(place, RUN)
+    alice, where = admission.user(place), ("agentrun", "r", "-n", place)
+
+    def says(change: dict[str, Any], *words: str) -> str:
+        return cluster.kubectl("patch", *where, "--type=merge", "-p", json.dumps(change), *words)
+
+    early = {"metadata": {"annotations": {"sympozium.ai/canceller": "bob"}}}
+    assert "names nobody else" in refusal(lambda: says(early))
+    says(early | {"spec": {"cancel": True}}, f"--as={alice}")
+    assert cluster.get(*where)["metadata"]["annotations"]["sympozium.ai/canceller"] == alice
+    assert "never changes" in refusal(lambda: says(early))
+    assert "never changes" in refusal(lambda: cluster.kubectl("annotate", *where, "sympozium.ai/canceller-"))
+
+
 def test_a_run_that_the_server_names_is_judged_too(admission: Admission, place: str, cluster: Cluster) -> None:
     run = {**RUN, "metadata": {"generateName": "run-"}}
     admission.write(place, instance(), run)

@@ -167,6 +167,14 @@ def test_a_run_that_is_cancelled_before_it_began_has_no_job() -> None:
     assert kinds(actions) == [PatchStatus, Emit]
 
 
+def test_who_cancelled_is_told_where_it_was_written_down() -> None:
+    told = {"sympozium.ai/canceller": "ada"}
+    begun = View(run(cancel=True, annotations=told, **HAS_JOB), job(), pod(ended("", 51)))
+    assert status_of(decide(begun, NOW))["message"] == "cancelled by ada"
+    waits = View(run(cancel=True, annotations=told))
+    assert status_of(decide(waits, NOW))["message"] == "cancelled before it began by ada"
+
+
 def test_cancelling_lowers_the_deadline_once() -> None:
     going = pod({"running": {"startedAt": utc(NOW)}}, "Running")
     actions = decide(View(run(cancel=True, **HAS_JOB), job(), going), NOW)

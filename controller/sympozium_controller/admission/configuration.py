@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from sympozium_controller.admission.authors import ANNOTATION_AUTHOR, STAMP as AUTHOR
 from sympozium_controller.names import (
+    ANNOTATION_CANCELLER,
     ANNOTATION_REQUESTER,
     LABEL_COMPONENT,
     LABEL_MANAGED_BY,
@@ -84,6 +85,7 @@ def _held(of: str) -> str:
 
 _AUTHOR: Final = f"({_CREATED} || {_SPEC_CHANGED}) ? ({AUTHOR}) : {_held('oldObject')}"
 _RESTAMPED: Final = _condition("restamped", _CREATED, _SPEC_CHANGED, f"{_held('object')} != {_held('oldObject')}")
+_CANCELS: Final = _condition("cancels", "object.spec.?cancel.orValue(false) && !oldObject.spec.?cancel.orValue(false)")
 CHANGED: Final = _condition("changed", _CREATED, _SPEC_CHANGED)
 
 
@@ -129,6 +131,9 @@ def documents(
                 f"{name}-requester", _rule((RUNS,), ("CREATE",)), ANNOTATION_REQUESTER, _REQUESTER, scope
             ),
             *_stamping_policy(f"{name}-author", _rule((INSTANCES,), _WRITTEN), ANNOTATION_AUTHOR, _AUTHOR, scope),
+            *_stamping_policy(
+                f"{name}-canceller", _rule((RUNS,), ("UPDATE",)), ANNOTATION_CANCELLER, _REQUESTER, scope, _CANCELS
+            ),
         )
     again = {"reinvocationPolicy": "IfNeeded"}
     stamping = complete(
@@ -141,11 +146,17 @@ def documents(
 
 
 def _stamping_policy(
-    name: str, rule: Mapping[str, Any], annotation: str, value: str, scope: Mapping[str, Any]
+    name: str,
+    rule: Mapping[str, Any],
+    annotation: str,
+    value: str,
+    scope: Mapping[str, Any],
+    *conditions: Mapping[str, str],
 ) -> tuple[KubeObject, KubeObject]:
     """An annotation that is written by the API server itself."""
     stamped = f"Object{{metadata: Object.metadata{{annotations: {{'{annotation}': {value}}}}}}}"
-    spec = {
+    held: dict[str, Any] = {"matchConditions": [dict(one) for one in conditions]} if conditions else {}
+    spec = held | {
         "matchConstraints": {"resourceRules": [dict(rule)], **scope},
         "failurePolicy": "Fail",
         "reinvocationPolicy": "IfNeeded",

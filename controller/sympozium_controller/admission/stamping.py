@@ -1,7 +1,8 @@
 """Who asked for a run, and who wrote an instance: written on them at admission. Pure.
 
 Where the cluster has MutatingAdmissionPolicy (v1, from 1.36 on), one of these writes it: without a call, and without
-anybody's right to change what is written. Elsewhere a webhook does. Whatever wrote last, what is kept is compared once
+anybody's right to change what is written; another writes who cancels a run. Elsewhere a webhook does, but for the
+cancelling, which waits for nothing of ours. Whatever wrote last, what is kept is compared once
 more; that a requester never changes is a ValidatingAdmissionPolicy's business.
 """
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from sympozium_controller.crds.kinds import BY_NAME, GROUP, VERSION
 from sympozium_controller.memory import MEMORY
-from sympozium_controller.names import ANNOTATION_REQUESTER, PREFIX, SYSTEM_NAMESPACE
+from sympozium_controller.names import ANNOTATION_CANCELLER, ANNOTATION_REQUESTER, PREFIX, SYSTEM_NAMESPACE
 from sympozium_controller.objects.base import LABEL_PATTERN
 from sympozium_controller.policies import BUILT_IN
 from sympozium_controller.providers import MODEL
@@ -42,7 +42,7 @@ def policies(system_namespace: str = SYSTEM_NAMESPACE) -> tuple[dict[str, Any], 
         "PersonaPack": _skills("spec.personas.skills"),
         "SkillPack": (_reserved(), _cluster_rights(system_namespace)),
         "SympoziumPolicy": (_templates(),),
-        "AgentRun": (_REQUESTER,),
+        "AgentRun": (_REQUESTER, _CANCELLER),
     }
     return tuple(document for kind, validations in found.items() for document in _policy(kind, validations))
 
@@ -149,4 +149,12 @@ _REQUESTER: Final = Validation(
     f"request.operation == 'CREATE' ? {_STAMP}.orValue(request.userInfo.username) == request.userInfo.username"
     f" : {_STAMP} == oldObject.metadata.?annotations[?'{ANNOTATION_REQUESTER}']",
     f"metadata.annotations: {ANNOTATION_REQUESTER} is who made the run; it names nobody else and never changes",
+)
+_NOBODY_OR_SELF: Final = f"object.metadata.?annotations[?'{ANNOTATION_CANCELLER}'].orValue(request.userInfo.username)"
+_CANCELLER: Final = Validation(
+    "request.operation == 'CREATE' || (object.spec.?cancel.orValue(false) && !oldObject.spec.?cancel.orValue(false))"
+    f" ? {_NOBODY_OR_SELF} == request.userInfo.username"
+    f" : object.metadata.?annotations[?'{ANNOTATION_CANCELLER}'] =="
+    f" oldObject.metadata.?annotations[?'{ANNOTATION_CANCELLER}']",
+    f"metadata.annotations: {ANNOTATION_CANCELLER} is who cancelled the run; it names nobody else and never changes",
 )

@@ -39,7 +39,7 @@ def ending_of(view: View) -> Ending | None:
         return found
     if found.told is not None and found.told.reason != Reason.Suspended.name:
         return found  # it ended by itself before it was told to
-    return Ending(Reason.Cancelled, "cancelled", found.told, found.by_agent)
+    return Ending(Reason.Cancelled, " ".join(filter(None, ("cancelled", view.by))), found.told, found.by_agent)
 
 
 def _by_agent(view: View) -> Ending | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sympozium_controller.names import LABEL_ATTEMPT, LABEL_RUN_UID, job_name, run_id
+from sympozium_controller.names import ANNOTATION_CANCELLER, LABEL_ATTEMPT, LABEL_RUN_UID, job_name, run_id
 from sympozium_controller.objects.status import FINAL
 from sympozium_protocol.exits import Reason
 from sympozium_protocol.kube.api import KubeObject
@@ -17,6 +17,8 @@ ANSWERED: Final = "sympozium.ai/answered"
 """Annotation of an AgentRun: a suspended attempt of this number was answered, so the next may begin."""
 EXPIRY: Final = "sympozium.ai/approval-expiry"
 """Annotation of a Job: the seconds for which a person's answer is waited for; then its gate says no."""
+LONGEST_NAME: Final = 253
+"""Characters of a person's name, as they are told."""
 DIGEST: Final = "sympozium.ai/run-digest"
 """Annotation of a Job: SHA-256 of the RunSpec that is frozen in it."""
 
@@ -63,6 +65,12 @@ class View:
     @property
     def cancel(self) -> bool:
         return wants_cancel(self.run)
+
+    @property
+    def by(self) -> str:
+        """Who cancelled it, as the end of a sentence; empty where nobody wrote that down."""
+        name = self.run["metadata"].get("annotations", {}).get(ANNOTATION_CANCELLER, "")
+        return f"by {name[:LONGEST_NAME]}" if name else ""
 
     @property
     def final(self) -> bool:

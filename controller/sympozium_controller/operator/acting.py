@@ -194,7 +194,7 @@ class Acting:
     @_do.register
     async def _(self, action: SayCancel, view: View, told: Told) -> None:
         assert self._stream is not None
-        await self._stream.cancel(view.run["metadata"]["namespace"], view.id, self._clock())
+        await self._stream.cancel(view.run["metadata"]["namespace"], view.id, self._clock(), view.by)
 
     @_do.register
     async def _(self, action: LookForAnswer, view: View, told: Told) -> None:

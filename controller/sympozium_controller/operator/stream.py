@@ -132,13 +132,14 @@ class Stream:
         story = await self._read(namespace, run, Story())
         return story.open if story else {}
 
-    async def cancel(self, namespace: str, run: str, now: float) -> bool:
-        """Tell the agent to stop. False: the bus did not take it."""
+    async def cancel(self, namespace: str, run: str, now: float, by: str = "") -> bool:
+        """Tell the agent to stop. ``by``: whose wish it is. False: the bus did not take it."""
         from sympozium_protocol.bus import subjects
         from sympozium_protocol.bus.link import decode_answer
         from sympozium_protocol.bus.subjects import RunKey
 
-        word = Cancel(reason="cancelled in the cluster", by=CONTROLLER_ACCOUNT, time=utc(now))
+        reason = " ".join(filter(None, ("cancelled in the cluster", by)))
+        word = Cancel(reason=reason, by=CONTROLLER_ACCOUNT, time=utc(now))
         async with self._trying("say Cancel", run) as tried, self._link() as link:
             key = RunKey(namespace, run)
             answer = await link.request(subjects.said(key, "cancel", word.by), word.encode())
