@@ -9,6 +9,8 @@ import io
 import os
 import pty
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -117,6 +119,34 @@ def test_a_run_that_goes_on_without_its_command_is_no_error(capsys: pytest.Captu
     assert program._failed(Ended(Reason.Suspended, "the run goes on; see it with: …")) == Reason.Suspended
     assert program._failed(Ended(Reason.RunNotFound, "one: is no run")) == Reason.RunNotFound
     assert capsys.readouterr().err == "the run goes on; see it with: …\nerror: one: is no run\n"
+
+
+REACHING = """
+import os, signal
+from types import SimpleNamespace
+from sympozium_cli.cluster import reaching
+from sympozium_cli.cluster.there import There
+
+def at_once(there, work):
+    asked.append(work)
+    if len(asked) == 1:
+        return SimpleNamespace(attested="csr.secret", login=None)
+    print("taken back", flush=True)
+
+def told_to_end(*_):
+    os.kill(os.getpid(), signal.SIGTERM)
+
+asked = []
+reaching.at_once, reaching.forwarding = at_once, told_to_end
+with reaching.reached(There(), "careful-1", "get"):
+    print("reached")
+"""
+
+
+def test_a_command_that_is_told_to_end_before_it_has_reached_the_bus_takes_back_what_it_showed() -> None:
+    done = subprocess.run([sys.executable, "-c", REACHING], capture_output=True, text=True, check=False, timeout=60)
+
+    assert (done.returncode, done.stdout) == (128 + signal.SIGTERM, "taken back\n"), done.stderr
 
 
 # -- a run whose pod has ended before it ----------------------------------------------------------------------

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from typing import Final
 
 from sympozium_cli.bus.connecting import at_once, connection
 from sympozium_cli.bus.named import Bus
+from sympozium_cli.view.signals import tidy_end
 from sympozium_protocol import layout
 from sympozium_protocol.bus import subjects
 from sympozium_protocol.bus.documents import Status
@@ -150,21 +150,6 @@ class Copy:
 
 
 @contextlib.contextmanager
-def _going() -> Iterator[None]:
-    """Whoever is told to end meanwhile tidies up first."""
-
-    def leave(number: int, _: object) -> None:
-        raise SystemExit(128 + number)
-
-    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextlib.contextmanager
 def copied(
     bus: Bus, run: RunKey, patience: float = 0.0, put_off: Callable[[Directory], str] | None = None
 ) -> Iterator[Copy]:
@@ -173,7 +158,7 @@ def copied(
 
     Raises Ended.
     """
-    with _going(), tempfile.TemporaryDirectory(prefix="sympozium-") as path, open_root(Path(path)) as ipc:
+    with tidy_end(), tempfile.TemporaryDirectory(prefix="sympozium-") as path, open_root(Path(path)) as ipc:
         copy = Copy(bus, run, ipc, partial(put_off, ipc) if put_off else None)
         at_once(copy.read_within(patience))
         assert copy.spec

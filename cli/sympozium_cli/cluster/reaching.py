@@ -20,6 +20,7 @@ from sympozium_cli.cluster.objects import found_run
 from sympozium_cli.cluster.rights import check_may, refusal
 from sympozium_cli.cluster.there import There
 from sympozium_cli.place import OnBus
+from sympozium_cli.view.signals import tidy_end
 from sympozium_protocol.bus.subjects import RunKey
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.kube.attested import PREFIX as ATTESTED, take_back
@@ -117,8 +118,9 @@ async def _authorities(api: Client) -> str:
 @contextlib.contextmanager
 def reached(there: There, name: str, verb: str) -> Iterator[OnBus]:
     """The run that an AgentRun is, for as long as this is open. Raises Ended."""
-    found = at_once(there, lambda api: known(api, there, name, api.login.namespace, verb))
     with contextlib.ExitStack() as stack:
+        stack.enter_context(tidy_end())
+        found = at_once(there, lambda api: known(api, there, name, api.login.namespace, verb))
         if found.attested:
             stack.callback(at_once, there, lambda api: _forget(api, found))
         try:

@@ -1,4 +1,4 @@
-"""A view ends when its person has seen enough: Ctrl-C, or the signals that end programs."""
+"""What the signals that end programs do to a command that shows something, or has something to tidy up."""
 
 from __future__ import annotations
 
@@ -20,3 +20,18 @@ def until_signal(stop: Callable[[], None]) -> Iterator[None]:
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
+
+
+@contextlib.contextmanager
+def tidy_end() -> Iterator[None]:
+    """Whoever is told to end meanwhile tidies up first. Raises SystemExit then."""
+
+    def leave(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
