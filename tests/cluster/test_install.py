@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from sympozium_protocol.exits import Reason
+from sympozium_protocol.kube.attested import new_secret, request_of
 from tests.support.cluster import Cluster, Refused
 from tests.support.cluster_start import start_cluster
 
@@ -183,6 +184,18 @@ def test_people_s_objects_go_too_and_nobody_who_should_have_tidied_up_is_waited_
     assert "1 AgentRun, 1 SympoziumInstance, 1 SympoziumPolicy" in said.replace("8 SkillPacks, ", "")
     assert "nobody tidied up after AgentRun default/look" in said
     assert "sympozium" not in bare.kubectl("get", "crd", "-o", "name")
+
+
+def test_attestations_that_killed_commands_left_go_too_and_no_request_of_others(bare: Cluster) -> None:
+    left, others = request_of(new_secret()), request_of(new_secret())
+    others["spec"]["signerName"] = "example.com/others"
+    bare.create([left, others])
+
+    assert "attestations        1 deleted" in uninstall(bare)
+    assert bare.kubectl("get", "csr", "-o", "name").split() == [
+        f"certificatesigningrequest.certificates.k8s.io/{others['metadata']['name']}"
+    ]
+    bare.kubectl("delete", "csr", "--all")
 
 
 def test_who_has_no_right_but_is_known_sees_the_packs_that_are_for_all_and_nothing_else(bare: Cluster) -> None:
