@@ -31,6 +31,7 @@ from sympozium_cli.view.live import Live
 from sympozium_cli.view.present import Presenter
 from sympozium_cli.view.wait import Elsewhere
 from sympozium_protocol.exits import Ended, Reason
+from sympozium_protocol.kube.attested import attest
 from sympozium_protocol.kube.client import Client
 from sympozium_protocol.kube.login import login
 from sympozium_protocol.messages.calls import Question, Verdict
@@ -119,6 +120,37 @@ def test_a_run_that_goes_on_without_its_command_is_no_error(capsys: pytest.Captu
     assert program._failed(Ended(Reason.Suspended, "the run goes on; see it with: …")) == Reason.Suspended
     assert program._failed(Ended(Reason.RunNotFound, "one: is no run")) == Reason.RunNotFound
     assert capsys.readouterr().err == "the run goes on; see it with: …\nerror: one: is no run\n"
+
+
+def test_who_is_told_to_go_while_the_server_writes_down_who_asks_leaves_no_request() -> None:
+    class Slow:
+        """An API server that has taken the request and not answered yet."""
+
+        def __init__(self) -> None:
+            self.there: set[str] = set()
+            self.taken, self.answer = asyncio.Event(), asyncio.Event()
+
+        async def create(self, _: object, body: dict[str, Any]) -> dict[str, Any]:
+            self.there.add(body["metadata"]["name"])
+            self.taken.set()
+            await self.answer.wait()
+            return body
+
+        async def delete(self, _: object, name: str) -> None:
+            self.there.remove(name)
+
+    async def leave() -> set[str]:
+        server: Any = Slow()
+        asking = asyncio.create_task(attest(server))
+        await server.taken.wait()
+        asking.cancel()
+        await asyncio.sleep(0)
+        server.answer.set()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        return set(server.there)
+
+    assert asyncio.run(asyncio.wait_for(leave(), 30)) == set()
 
 
 REACHING = """

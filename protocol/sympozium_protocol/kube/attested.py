@@ -8,13 +8,16 @@ No certificate is wanted, and none is issued: the key of the request is nobody's
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
 import secrets
 from hashlib import sha256
 from typing import Final
 
 from sympozium_protocol.kube.api import KubeObject
 from sympozium_protocol.kube.client import Client
+from sympozium_protocol.kube.errors import KubeError
 from sympozium_protocol.kube.resources import SIGNING_REQUESTS
 
 PREFIX: Final = "csr."
@@ -61,7 +64,15 @@ def request_of(secret: str) -> KubeObject:
 async def attest(api: Client) -> str:
     """Ask as whom the API server knows us; what to show. Raises KubeError (Forbidden: not everybody may ask)."""
     secret = new_secret()
-    await api.create(SIGNING_REQUESTS, request_of(secret))
+    asking = asyncio.ensure_future(api.create(SIGNING_REQUESTS, request_of(secret)))
+    try:
+        await asyncio.shield(asking)
+    except asyncio.CancelledError:  # nobody learns the secret, but the request may have been made
+        await asyncio.wait([asking])
+        if asking.exception() is None:
+            with contextlib.suppress(KubeError):
+                await take_back(api, secret)
+        raise
     return secret
 
 
