@@ -261,6 +261,15 @@ def test_who_gives_a_pack_rules_must_hold_those_of_the_skills_that_it_would_shar
     admission.write(place, change, user=alice, how="apply")
 
 
+def test_a_field_of_another_type_is_told_by_the_schema(admission: Admission, place: str, cluster: Cluster) -> None:
+    """Writing down who asks comes before the schema: it must not stumble over what the schema would refuse."""
+    wrong = instance(skills="shell", maxConcurrentRuns="many")
+    for words in (("create",), ("apply", "--validate=false")):
+        said = refusal(lambda words=words: cluster.kubectl(*words, "-n", place, "-f", "-", stdin=json.dumps(wrong)))
+        assert 'spec.skills: Invalid value: "string"' in said
+        assert 'spec.maxConcurrentRuns: Invalid value: "string"' in said
+
+
 # -- who asked -----------------------------------------------------------------------------------------------
 
 

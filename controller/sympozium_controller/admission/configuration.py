@@ -154,18 +154,26 @@ def _stamping_policy(
     *conditions: Mapping[str, str],
 ) -> tuple[KubeObject, KubeObject]:
     """An annotation that is written by the API server itself."""
-    stamped = f"Object{{metadata: Object.metadata{{annotations: {{'{annotation}': {value}}}}}}}"
     held: dict[str, Any] = {"matchConditions": [dict(one) for one in conditions]} if conditions else {}
     spec = held | {
         "matchConstraints": {"resourceRules": [dict(rule)], **scope},
         "failurePolicy": "Fail",
         "reinvocationPolicy": "IfNeeded",
-        "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": stamped}}],
+        "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": _annotated(annotation, value)}}],
     }
     return (
         _document(MUTATING_POLICIES, name, spec=spec),
         _document(MUTATING_BINDINGS, name, spec={"policyName": name}),
     )
+
+
+def _annotated(annotation: str, value: str) -> str:
+    """As a JSON patch: an ApplyConfiguration is tried on the object's type, before the schema says what is wrong."""
+    path = "/metadata/annotations"
+    key = annotation.replace("~", "~0").replace("/", "~1")
+    one = f"JSONPatch{{op: 'add', path: '{path}/{key}', value: {value}}}"
+    whole = f"JSONPatch{{op: 'add', path: '{path}', value: {{'{annotation}': {value}}}}}"
+    return f"[has(object.metadata.annotations) ? {one} : {whole}]"
 
 
 def _right_to_keep(name: str, system: str, account: str) -> tuple[KubeObject, KubeObject]:
