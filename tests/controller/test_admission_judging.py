@@ -256,6 +256,19 @@ def test_who_writes_a_pack_must_hold_its_rules_wherever_an_instance_lets_it_act(
     ]
 
 
+@pytest.mark.parametrize("resources", [["pods", "secrets"], ["*"]])
+def test_a_pack_that_asks_for_secrets_is_kept_with_a_warning(resources: list[str]) -> None:
+    rules = [
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]},
+        {"apiGroups": [""], "resources": resources, "verbs": ["get"]},
+    ]
+    found = judged(pack("p", rbac=rules))
+    assert found.refused is None
+    why = "no run is given rights on secrets unless the ClusterRole sympozium-grantable has them"
+    assert found.warnings == (f"spec.sidecar.rbac.1: {why}",)
+    assert not judged(pack("p", rbac=rules[:1])).warnings
+
+
 def test_a_pack_with_more_rights_than_can_be_asked_for_is_refused() -> None:
     rule = {"apiGroups": [""], "resources": [f"r{n}" for n in range(60)], "verbs": [f"v{n}" for n in range(60)]}
     assert "names more than 512 rights one by one" in said(judged(pack("p", rbac=[rule])))

@@ -187,7 +187,17 @@ def _pack(pack: SkillPack, origin: Origin, known: Known, system: str) -> Judgeme
     for instance in known.instances:
         places += rights.places_of(instance, pack.name)
     given = rights.of_secrets_given(pack, known.instances)
-    return Judgement(wanted=_bounded((*rights.of_pack(pack, places), *given, *_shared(pack, known)), origin))
+    wanted = _bounded((*rights.of_pack(pack, places), *given, *_shared(pack, known)), origin)
+    return Judgement(wanted=wanted, warnings=tuple(_on_secrets(pack)))
+
+
+def _on_secrets(pack: SkillPack) -> Iterator[str]:
+    """Its runs fail unless the installation says so: to be told before. What it says may change any time."""
+    sidecar = pack.spec.sidecar
+    for number, rule in enumerate(sidecar.rbac if sidecar else ()):
+        if {"", "*"} & set(rule.api_groups) and {"secrets", "*"} & set(rule.resources):
+            why = "no run is given rights on secrets unless the ClusterRole sympozium-grantable has them"
+            yield f"spec.sidecar.rbac.{number}: {why}"
 
 
 def _shared(pack: SkillPack, known: Known) -> Iterator[Wanted]:
