@@ -110,13 +110,15 @@ def test_the_runs_of_a_bus_are_listed_as_those_of_a_machine(here: Machine, there
     run = here.run(name)
     run.says(ANSWER)
 
-    def line() -> str:
-        return next(line for line in there.on_bus("runs", "list").stdout.splitlines() if line.startswith(name))
+    def listed(machine: Machine, *words: str) -> list[str]:
+        """Its row, by columns: how wide they are follows from the names of all runs, and others are on the bus."""
+        rows = map(str.split, machine("runs", "list", *words).stdout.splitlines())
+        return next(row for row in rows if row[0] == name)
 
-    assert "Unfinished" in line()
+    assert "Unfinished" in listed(there, *there.bus)
     here("deny", name, "4-1")
     assert run.ends() == 0
-    assert line() in here("runs", "list").stdout.splitlines()
+    assert listed(there, *there.bus) == listed(here)
     assert there.on_bus("runs", "list", "--namespace", "other").stdout == ""
 
 
