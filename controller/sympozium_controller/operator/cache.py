@@ -15,6 +15,8 @@ from sympozium_protocol.kube.resources import Resource
 from sympozium_protocol.process import log
 
 PAGE: Final = 500
+TOGETHER: Final = 20
+"""Changes that are taken before anybody else has a turn: what is there has come before what is done about it."""
 AGAIN_FIRST: Final = 0.2
 AGAIN_MOST: Final = 15.0
 """Seconds between attempts at a server that does not answer; doubled each time."""
@@ -118,12 +120,15 @@ class Cache:
             try:
                 version = version or await self._list(place)
                 pause = AGAIN_FIRST
+                taken = 0
                 async for change in self._api.watch(
                     self.resource, version, place, labels=self._labels, fields=self._fields
                 ):
                     version = change.version
                     self._take(change.type, change.object)
-                    await asyncio.sleep(0)  # thousands may come at once, and the Lease is to be renewed
+                    taken += 1
+                    if taken % TOGETHER == 0:
+                        await asyncio.sleep(0)  # thousands may come at once, and the Lease is to be renewed
             except Expired:
                 version = ""
             except KubeError as error:  # whatever it is: rights and kinds may come later than we do

@@ -20,6 +20,8 @@ MOST: Final = 60.0
 """Seconds until a key that failed is tried again: doubled each time, spread by a quarter."""
 LAST_PLACES: Final = 4
 """Of a fault's calls, as many as are logged."""
+SOON_AT_MOST: Final = 32
+"""Keys that are wanted soon, one after the other, before another has its turn."""
 RETRIES: Final = 50.0
 """Retries a second over all keys: a server in trouble is not asked faster by more objects."""
 
@@ -42,6 +44,8 @@ class Queue(Generic[K]):
         self.on_failure: Callable[[str], None] = _unheard
         self.timed: Callable[[], AbstractContextManager[object]] = nullcontext
         self._ready: deque[K] = deque()
+        self._soon: deque[K] = deque()
+        self._in_a_row = 0
         self._waiting: set[K] = set()
         self._busy: set[K] = set()
         self._again: set[K] = set()
@@ -51,10 +55,10 @@ class Queue(Generic[K]):
         self._next_retry = 0.0
 
     def __len__(self) -> int:
-        return len(self._ready) + len(self._again)
+        return len(self._ready) + len(self._soon) + len(self._again)
 
-    def add(self, key: K, after: float = 0.0) -> None:
-        """Look at it after so many seconds; the soonest of several wishes counts."""
+    def add(self, key: K, after: float = 0.0, *, soon: bool = False) -> None:
+        """Look at it after so many seconds; the soonest of several wishes counts. ``soon``: before most others."""
         if after > 0:
             self._delay(key, after)
             return
@@ -63,7 +67,7 @@ class Queue(Generic[K]):
             self._again.add(key)
         elif key not in self._waiting:
             self._waiting.add(key)
-            self._ready.append(key)
+            (self._soon if soon else self._ready).append(key)
             self._wake.set()
 
     def failed(self, key: K) -> None:
@@ -107,13 +111,19 @@ class Queue(Generic[K]):
                 self._done(key)
 
     async def _take(self) -> K:
-        while not self._ready:
+        while not self._ready and not self._soon:
             self._wake.clear()
             await self._wake.wait()
-        key = self._ready.popleft()
+        key = self._next().popleft()
         self._waiting.discard(key)
         self._busy.add(key)
         return key
+
+    def _next(self) -> deque[K]:
+        """Whose turn it is: nobody waits for ever, however many come who are wanted soon."""
+        soon = bool(self._soon) and (not self._ready or self._in_a_row < SOON_AT_MOST)
+        self._in_a_row = self._in_a_row + 1 if soon else 0
+        return self._soon if soon else self._ready
 
     def _done(self, key: K) -> None:
         self._busy.discard(key)

@@ -78,7 +78,7 @@ class Runs:
         else:
             self._memory.seen.setdefault(uid, time.monotonic())
             self._by_id[id_of(one)] = one
-        self.queue.add(key_of(one))
+        self.queue.add(key_of(one), soon=before is None)  # somebody waits for it to begin
 
     def _next_in_line(self, ended: KubeObject) -> None:
         """A place became free. Of a thousand that go at once the line is looked through once."""
