@@ -43,7 +43,7 @@ class SayCancel:
 
 @dataclass(frozen=True, slots=True)
 class LookForAnswer:
-    """Did a person answer what the run asked last?"""
+    """Did a person answer something that the run asks?"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from sympozium_controller.lifecycle.actions import (
     Start,
     TakeBackRights,
 )
-from sympozium_controller.lifecycle.ending import Ending, ending_of
+from sympozium_controller.lifecycle.ending import Ending, cancelled, ending_of
 from sympozium_controller.lifecycle.trouble import Trouble, trouble_of
 from sympozium_controller.lifecycle.view import ANSWERED, EXPIRY, View, agent_state, attempt_of, condition
 from sympozium_protocol.clock import seconds
@@ -79,9 +79,9 @@ def _without_job(view: View, now: float, limit: int) -> Actions:
         if not view.job_gone:
             return (FindJob(view.expected_job),)
         gone = Ending(Reason.JobLost, f"the Job {view.expected_job} was deleted")
-        return _end(view, _cancelled(view) if view.cancel else gone, now)
+        return _end(view, cancelled(view) if view.cancel else gone, now)
     if view.cancel:
-        return _end(view, _cancelled(view, "before it began"), now)
+        return _end(view, cancelled(view, "before it began"), now)
     if view.ahead is None:
         return (Start(1),)
     return _patch(view, status.in_line(view, limit, now))
@@ -89,7 +89,7 @@ def _without_job(view: View, now: float, limit: int) -> Actions:
 
 def _suspended(view: View, now: float, times: Times) -> Actions:
     if view.cancel:
-        return _end(view, _cancelled(view), now)
+        return _end(view, cancelled(view), now)
     told = view.run["metadata"].get("annotations", {}).get(ANSWERED, "")
     answered = max(view.answered, int(told) if told.isdecimal() else 0) >= view.attempt
     if not answered and (left := _left_to_answer(view, now)) > 0:
@@ -107,16 +107,12 @@ def _left_to_answer(view: View, now: float) -> float:
     return _since(since, now) + (int(expiry) if expiry.isdecimal() else USUAL_EXPIRY) - now
 
 
-def _cancelled(view: View, when: str = "") -> Ending:
-    return Ending(Reason.Cancelled, " ".join(filter(None, ("cancelled", when, view.by))))
-
-
 def _overdue(view: View, now: float, times: Times) -> Ending | None:
     """It was told to end and does not, or cannot begin for too long."""
     told = condition(view.job, "FailureTarget")
     if told and now - _since(told.get("lastTransitionTime"), now) > times.stop_within:
         if view.cancel:
-            return _cancelled(view)
+            return cancelled(view)
         return Ending(Reason.NodeLost, "the pod was told to end and has not: its node does not answer")
     trouble = trouble_of(view)
     if trouble and agent_state(view.pod, "running") is None and _age(view, now) >= times.start_within:

@@ -7,7 +7,7 @@ and that before what the Job says.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sympozium_controller.lifecycle import restore
@@ -39,7 +39,12 @@ def ending_of(view: View) -> Ending | None:
         return found
     if found.told is not None and found.told.reason != Reason.Suspended.name:
         return found  # it ended by itself before it was told to
-    return Ending(Reason.Cancelled, " ".join(filter(None, ("cancelled", view.by))), found.told, found.by_agent)
+    return replace(cancelled(view), told=found.told, by_agent=found.by_agent)
+
+
+def cancelled(view: View, when: str = "") -> Ending:
+    """By whom, where that was written down."""
+    return Ending(Reason.Cancelled, " ".join(filter(None, ("cancelled", when, view.by))))
 
 
 def _by_agent(view: View) -> Ending | None:
