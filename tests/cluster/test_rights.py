@@ -38,6 +38,8 @@ SYSTEM = "sympozium-system"
 OWNER = {"apiVersion": "sympozium.ai/v1alpha1", "kind": "AgentRun", "name": "look", "uid": "u-1"}
 READ_PODS = RbacRule(("",), ("pods", "pods/log"), ("get", "list"))
 
+pytestmark = pytest.mark.xdist_group("rights")  # what one of these grants, all workers' controllers may grant
+
 
 @pytest.fixture(scope="module")
 def installed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
@@ -181,6 +183,17 @@ def test_whoever_lets_runs_have_secrets_says_so_with_a_label(cluster: Cluster, i
         acting(installed, lambda api: take_back(api, made[0]))
     finally:
         cluster.kubectl("delete", "clusterrole", part["metadata"]["name"])
+        acting(installed, lambda api: once_refused(api, found[1]))
+
+
+async def once_refused(api: Client, role: KubeObject) -> None:
+    for _ in range(600):
+        try:
+            made = await create(api, [role])
+        except Forbidden:
+            return
+        await api.delete(ROLES, made[0]["metadata"]["name"], made[0]["metadata"]["namespace"])
+    raise AssertionError("the controller may still grant it")
 
 
 async def once_granted(api: Client, found: tuple[KubeObject, ...]) -> list[KubeObject]:
