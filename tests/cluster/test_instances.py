@@ -156,6 +156,27 @@ def test_a_gateway_that_somebody_deletes_is_made_again(place: Place) -> None:
     )
 
 
+def test_a_strangers_deployment_of_a_gateways_name_is_left_alone_and_told(place: Place) -> None:
+    secret(place)
+    labels = {"matchLabels": {"app": "theirs"}}
+    pod = {"metadata": {"labels": {"app": "theirs"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    theirs = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": gateway(place), "namespace": place.namespace},
+        "spec": {"replicas": 0, "selector": labels, "template": pod},
+    }
+    place.cluster.apply(theirs)
+    try:
+        place.instance("squatted", provider=OPENAI)
+        assert gateway(place) in ready(place, "squatted", "NameTaken")["message"]
+        assert "sympozium.ai/service" not in str(deployment(place, gateway(place)))
+    finally:
+        place.cluster.kubectl("delete", "deployment", gateway(place), "-n", place.namespace)
+    place.instance("squatted", provider={**OPENAI, "model": "another"})
+    until("ours is made", lambda: owners(deployment(place, gateway(place)) or {"metadata": {}}) == {"squatted"})
+
+
 def test_a_gateway_that_somebody_scales_is_scaled_back(place: Place) -> None:
     secret(place)
     place.instance("scaled", provider=OPENAI)

@@ -8,6 +8,7 @@ from sympozium_controller.names import LABEL_SERVICE, deployment_name
 from sympozium_controller.operator.cache import Cache
 from sympozium_controller.operator.holdings import BY_OBJECT
 from sympozium_controller.operator.kept import BY_SERVICE, Kept
+from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.kube.api import KubeApi, KubeObject
 from sympozium_protocol.kube.errors import AlreadyExists, Conflict, NotFound
 from sympozium_protocol.kube.labels import CONTROLLER_ACCOUNT
@@ -24,7 +25,7 @@ class Deploying:
         self._with_account: set[str] = set()
 
     async def apply(self, document: KubeObject) -> None:
-        """Nothing is written when the same was applied before. Raises KubeError."""
+        """Nothing is written when the same was applied before. Raises Ended (NameTaken), KubeError."""
         metadata = document["metadata"]
         namespace, name = metadata["namespace"], metadata["name"]
         existing = self._kept.deployments.get(namespace, name)
@@ -33,11 +34,22 @@ class Deploying:
             same = all(has.get(key) == value for key, value in metadata["annotations"].items())
             if same and existing["spec"]["replicas"] == document["spec"]["replicas"]:  # others may scale what they see
                 return
+        else:
+            await self._free(namespace, name)
         await self._account(namespace)
         made = await self._api.patch(
             DEPLOYMENTS, name, document, namespace, type="apply", manager=CONTROLLER_ACCOUNT, force=True
         )
         self._kept.deployments.put(made)
+
+    async def _free(self, namespace: str, name: str) -> None:
+        """What is applied to a stranger's object would be mixed with what he wrote. Raises Ended (NameTaken)."""
+        try:
+            there = await self._api.get(DEPLOYMENTS, name, namespace)
+        except NotFound:
+            return
+        if not service_of(there):
+            raise Ended(Reason.NameTaken, f"there is a Deployment {name} already that was not made for instances")
 
     async def _account(self, namespace: str) -> None:
         """The one that all services of a namespace share."""

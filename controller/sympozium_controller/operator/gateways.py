@@ -41,7 +41,10 @@ class Gateways:
         self._place = place
 
     async def serve(self, instance: SympoziumInstance) -> Served:
-        """The gateway of this instance is there, and those that nobody wants any more are gone. Raises KubeError."""
+        """The gateway of this instance is there, and those that nobody wants any more are gone.
+
+        Raises Ended (NameTaken), KubeError.
+        """
         served = await self._serve(instance, instance.namespace)
         await self._forsake(instance.namespace)
         return served

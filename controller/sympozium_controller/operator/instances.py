@@ -26,7 +26,7 @@ from sympozium_controller.operator.memories import Memories
 from sympozium_controller.operator.networks import Networks
 from sympozium_controller.operator.queue import Queue
 from sympozium_controller.operator.reading import Reading, read
-from sympozium_protocol.exits import Reason
+from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.kube.api import KubeApi, KubeObject
 from sympozium_protocol.kube.errors import Forbidden, Invalid, NotFound
 from sympozium_protocol.kube.resources import INSTANCES
@@ -138,6 +138,8 @@ class Instances:
             missing = await self._missing(instance)
         except Refused as fault:
             missing = Served(readiness.fault(one, fault))
+        except Ended as error:
+            missing = Served(State(False, error.reason.name, error.message), again=REFUSED_AGAIN)
         except (Forbidden, Invalid) as error:
             missing = Served(State(False, "Refused", error.message), again=REFUSED_AGAIN)
         await self._tell(one, gateway, memory, missing)

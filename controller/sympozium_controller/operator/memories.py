@@ -42,7 +42,7 @@ class Memories:
         self._clock = clock
 
     async def serve(self, instance: SympoziumInstance) -> Served:
-        """Raises KubeError."""
+        """Raises Ended (NameTaken), KubeError."""
         memory, fault = instance.spec.memory, remembering.fault_of(instance)
         if memory.enabled and not fault:
             await self._claim(instance)
