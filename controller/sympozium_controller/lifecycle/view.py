@@ -114,6 +114,14 @@ def is_of(one: KubeObject, uid: str) -> bool:
     return labelled and any(owner.get("uid") == uid for owner in metadata.get("ownerReferences") or ())
 
 
+def owner_of(one: KubeObject) -> str:
+    """The name of the object that controls it."""
+    for owner in one["metadata"].get("ownerReferences") or ():
+        if owner.get("controller"):
+            return str(owner["name"])
+    return ""
+
+
 def attempt_of(job: KubeObject) -> int:
     found = job["metadata"].get("labels", {}).get(LABEL_ATTEMPT, "1")
     return int(found) if found.isdecimal() else 1

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from sympozium_controller.lifecycle import trim
 from sympozium_controller.lifecycle.rights import SELECTOR
-from sympozium_controller.lifecycle.view import condition, instance_of, is_final
+from sympozium_controller.lifecycle.view import condition, instance_of, is_final, owner_of
 from sympozium_controller.names import LABEL_INSTANCE, LABEL_MANAGED_BY, LABEL_RUN_UID, MANAGED_BY
 from sympozium_controller.operator.cache import Cache
 from sympozium_protocol.kube.api import KubeApi, KubeObject
@@ -29,12 +29,17 @@ BY_RUN = "run"
 BY_INSTANCE = "instance"
 BY_OBJECT = "object"
 BY_NAMESPACE = "namespace"
+BY_OWNER = "owner"
 BY_BEGUN = "begun"
 """By instance: runs that have a Job and have not ended, and Jobs that have not."""
 
 
 def _run_uid(one: KubeObject) -> Iterable[str]:
     return (one["metadata"].get("labels", {}).get(LABEL_RUN_UID, ""),)
+
+
+def _owner(one: KubeObject) -> Iterable[str]:
+    return (f"{one['metadata'].get('namespace', '')}/{owner_of(one)}",)
 
 
 def _namespace(one: KubeObject) -> Iterable[str]:
@@ -76,7 +81,10 @@ class Holdings:
         of_jobs = {**by_run, BY_BEGUN: _at_work}
         self.jobs = Cache(api, JOBS, namespaces, labels=OF_RUNS, trim=trim.job, indexes=of_jobs)
         self.pods = Cache(api, PODS, namespaces, labels=OF_RUNS, trim=trim.pod, indexes=by_run)
-        self.accounts = Cache(api, SERVICE_ACCOUNTS, namespaces, labels=SELECTOR, trim=trim.account, indexes=by_run)
+        of_accounts = {**by_run, BY_OWNER: _owner}
+        self.accounts = Cache(
+            api, SERVICE_ACCOUNTS, namespaces, labels=SELECTOR, trim=trim.account, indexes=of_accounts
+        )
         about = {BY_OBJECT: _about}
         self.refusals = Cache(
             api,

@@ -9,17 +9,17 @@ from typing import Final
 
 from sympozium_controller.lifecycle import line
 from sympozium_controller.lifecycle.decide import Times, decide
-from sympozium_controller.lifecycle.view import instance_of, is_final
+from sympozium_controller.lifecycle.view import instance_of, is_final, owner_of
 from sympozium_controller.names import LABEL_RUN_NAME, LABEL_RUN_UID
 from sympozium_controller.operator.acting import Acting
 from sympozium_controller.operator.cache import Key, key_of
 from sympozium_controller.operator.events import Events
-from sympozium_controller.operator.holdings import BY_NAMESPACE, Holdings
+from sympozium_controller.operator.holdings import BY_NAMESPACE, BY_OWNER, Holdings
 from sympozium_controller.operator.metrics import Metrics
 from sympozium_controller.operator.queue import Queue
 from sympozium_controller.operator.starting import Starting
 from sympozium_controller.operator.stream import Stream
-from sympozium_controller.operator.views import Memory, Views, id_of, owner_of
+from sympozium_controller.operator.views import Memory, Views, id_of
 from sympozium_protocol.kube.api import KubeApi, KubeObject
 
 LOOKS: Final = 6
@@ -147,10 +147,10 @@ class Runs:
 
     async def reconcile(self, key: Key) -> None:
         """Raises KubeError: to be tried again."""
+        await self._left_behind(key)
         for _ in range(LOOKS):
             view = self._views.of(key)
             if view is None:
-                await self._left_behind(key)
                 return
             actions = decide(view, self._clock(), self._times, self._views.limit(view.run))
             if not await self._acting.carry_out(view, actions):
@@ -158,9 +158,12 @@ class Runs:
         self.queue.add(key, 1.0)
 
     async def _left_behind(self, key: Key) -> None:
-        """The run is gone. What it owned goes with it; what lies in other namespaces is ours to delete."""
-        accounts = [*self._held.accounts.all(), *self._memory.accounts.values()]
-        there = [one["metadata"] for one in accounts if one["metadata"]["namespace"] == key[0]]
-        living = {one["metadata"]["uid"] for one in self._held.runs.by(BY_NAMESPACE, key[0])} if there else set()
-        for uid in {metadata["labels"][LABEL_RUN_UID] for metadata in there} - living:
-            await self._acting.take_back(uid)
+        """What runs of this name had that are gone. What they owned goes with them; what lies in other namespaces is
+        ours to delete. No other look may do it: one that was at granting when its run was deleted goes on to."""
+        run = self._held.runs.get(*key)
+        living = run["metadata"]["uid"] if run else ""
+        gone = (one for one in self._memory.accounts.values() if (one["metadata"]["namespace"], owner_of(one)) == key)
+        accounts = [*self._held.accounts.by(BY_OWNER, "/".join(key)), *gone]
+        for uid in dict.fromkeys(one["metadata"]["labels"][LABEL_RUN_UID] for one in accounts):
+            if uid != living:
+                await self._acting.take_back(uid)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sympozium_controller.lifecycle import line
-from sympozium_controller.lifecycle.view import View, attempt_of, instance_of, is_final, is_of
+from sympozium_controller.lifecycle.view import View, attempt_of, instance_of, is_final, is_of, owner_of
 from sympozium_controller.names import LABEL_RUN_NAME, run_id
 from sympozium_controller.operator.cache import Cache, Key
 from sympozium_controller.operator.holdings import BY_BEGUN, BY_INSTANCE, BY_OBJECT, BY_RUN, Holdings
@@ -118,11 +118,3 @@ def id_of(run: KubeObject) -> Key:
     """Namespace and id, as the bus has it."""
     metadata = run["metadata"]
     return metadata["namespace"], run_id(metadata["name"], metadata["uid"])
-
-
-def owner_of(one: KubeObject) -> str:
-    """The name of the object that controls it."""
-    for owner in one["metadata"].get("ownerReferences") or ():
-        if owner.get("controller"):
-            return str(owner["name"])
-    return ""
