@@ -34,6 +34,8 @@ jetstream {{
 }}
 {more}
 """
+ROOM = "max_file_store: 64GB"
+"""What streams may claim together. Left to the server it is a share of what is free on the disk when it starts."""
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
@@ -67,7 +69,7 @@ class NatsServer:
     ``more`` and ``jetstream`` may be changed between ``stop`` and ``start``.
     """
 
-    def __init__(self, folder: Path, more: str = "", jetstream: str = "", scheme: str = "nats") -> None:
+    def __init__(self, folder: Path, more: str = "", jetstream: str = ROOM, scheme: str = "nats") -> None:
         self.folder = folder
         self.store = folder / "store"
         self.log = folder / "server.log"
