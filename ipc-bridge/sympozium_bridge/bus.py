@@ -36,6 +36,8 @@ from sympozium_protocol.process import log
 
 FIRST_WAIT: Final = 0.1
 LONGEST_WAIT: Final = 2.0
+STATUS_EVERY: Final = 10.0
+"""Seconds after which a gate says again how it stands, for who came to listen meanwhile or had lost the bus."""
 DRAIN_WITHIN: Final = 4.0
 """Seconds at the end for what the stream does not have yet: less than whoever ends the gate waits for it."""
 
@@ -275,7 +277,10 @@ class Bus:
                 await self._publish(link)
             else:
                 await self._tell_status(link)
-                await self._news.wait()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._news.wait(), STATUS_EVERY)
+                    continue
+                self._told = None
 
     async def _publish(self, link: Link) -> None:
         """The next message: as many files as fit, or one in parts."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sympozium_protocol.bus import subjects
+from sympozium_protocol.bus.documents import Status
 from sympozium_protocol.bus.link import Link, Message
 from sympozium_protocol.bus.subjects import RunKey
 from sympozium_protocol.clock import utc
@@ -195,6 +196,30 @@ def test_an_approval_comes_over_the_bus_with_the_name_of_its_subject(pod: Callab
         outside.say(run.run, run.answer(question), "answer", "ann")
         verdict = run.verdict("1-1")
         assert (verdict.decision, verdict.by) == ("allow", "person:ann")
+
+
+def test_who_comes_to_listen_after_a_question_hears_of_it_and_of_its_answer(
+    pod: Callable[..., Pod], outside: Outside
+) -> None:
+    with pod(policies=(PolicySpec(name="careful", template="Default"),)) as run:
+        run.message()
+        run.call("1-1", "change")
+        question = run.question("1-1")
+        until(lambda: outside.last(run.run) == "bridge/questions/ops/1-1.json")
+
+        async def next_status(link: Link) -> Status:
+            heard: asyncio.Queue[Message] = asyncio.Queue()
+            await link.subscribe(subjects.status(run.run), heard.put)
+            return Status.decode(bytes((await asyncio.wait_for(heard.get(), 40)).data))
+
+        while not (status := outside.do(next_status)).waiting:
+            pass
+        assert (status.phase, status.waiting) == ("Waiting", ("ops/1-1",))
+        outside.say(run.run, run.answer(question), "answer", "ann")
+        run.verdict("1-1")
+        while (status := outside.do(next_status)).waiting:
+            pass
+        assert status.phase == "Running"
 
 
 def test_what_cannot_be_used_is_refused_and_counted(pod: Callable[..., Pod], outside: Outside) -> None:
