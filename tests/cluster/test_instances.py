@@ -177,6 +177,15 @@ def test_a_strangers_deployment_of_a_gateways_name_is_left_alone_and_told(place:
     until("ours is made", lambda: owners(deployment(place, gateway(place)) or {"metadata": {}}) == {"squatted"})
 
 
+def test_a_gateway_whose_account_somebody_deletes_gets_its_pods_again(place: Place) -> None:
+    secret(place)
+    place.instance("robbed", provider=OPENAI)
+    pod = until("it has a pod", lambda: service_pod(place))
+    place.cluster.kubectl("delete", "serviceaccount", "sympozium-service", "-n", place.namespace)
+    place.cluster.kubectl("delete", "pod", pod, "-n", place.namespace, "--force")
+    until("it has another pod", lambda: service_pod(place) not in (None, pod))
+
+
 def test_a_gateway_that_somebody_scales_is_scaled_back(place: Place) -> None:
     secret(place)
     place.instance("scaled", provider=OPENAI)

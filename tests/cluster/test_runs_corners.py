@@ -72,6 +72,17 @@ def test_a_run_that_no_quota_lets_in_is_cancelled_and_leaves_no_job(place: Place
         place.cluster.kubectl("delete", "quota", "jobless", "-n", place.namespace)
 
 
+def test_a_run_whose_account_somebody_deleted_gets_its_pod(place: Place, controller: Operator) -> None:
+    place.run("first-of-all")
+    place.ends(place.pod("first-of-all"), completed())
+    place.becomes("first-of-all", "Succeeded")
+    place.cluster.kubectl("delete", "serviceaccount", "sympozium-run", "-n", place.namespace)
+    place.run("robbed")
+    place.becomes("robbed", "Pending", "PodRefused")
+    place.ends(place.pod("robbed"), completed())
+    place.becomes("robbed", "Succeeded")
+
+
 def test_a_suspended_run_is_cancelled_without_another_attempt(place: Place, controller: Operator) -> None:
     place.run("unanswered")
     place.ends(place.pod("unanswered"), SUSPENDED, 51)

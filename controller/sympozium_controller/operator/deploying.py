@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sympozium_controller.lifecycle import readiness, services
 from sympozium_controller.lifecycle.readiness import State
+from sympozium_controller.lifecycle.view import condition
 from sympozium_controller.names import LABEL_SERVICE, deployment_name
 from sympozium_controller.operator.cache import Cache
 from sympozium_controller.operator.holdings import BY_OBJECT
@@ -29,6 +30,9 @@ class Deploying:
         metadata = document["metadata"]
         namespace, name = metadata["namespace"], metadata["name"]
         existing = self._kept.deployments.get(namespace, name)
+        if existing is not None and condition(existing, "ReplicaFailure"):
+            self._with_account.discard(namespace)  # it may be gone: with its namespace, which was made anew, or alone
+        await self._account(namespace)
         if existing is not None:
             has = existing["metadata"].get("annotations", {})
             same = all(has.get(key) == value for key, value in metadata["annotations"].items())
@@ -36,7 +40,6 @@ class Deploying:
                 return
         else:
             await self._free(namespace, name)
-        await self._account(namespace)
         made = await self._api.patch(
             DEPLOYMENTS, name, document, namespace, type="apply", manager=CONTROLLER_ACCOUNT, force=True
         )

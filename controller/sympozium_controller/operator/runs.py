@@ -44,6 +44,7 @@ class Runs:
     ) -> None:
         self.queue: Queue[Key] = Queue("runs")
         self._held = holdings
+        self._starting = starting
         self._times = times
         self._clock = clock
         self._memory = memory = Memory()
@@ -152,6 +153,8 @@ class Runs:
             view = self._views.of(key)
             if view is None:
                 return
+            if view.refused and view.pod is None and not is_final(view.run):
+                await self._starting.account_again(key[0])
             actions = decide(view, self._clock(), self._times, self._views.limit(view.run))
             if not await self._acting.carry_out(view, actions):
                 return

@@ -18,12 +18,14 @@ from sympozium_controller.operator.reading import Reading, read
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.failpoints import failpoint
 from sympozium_protocol.kube.api import KubeApi, KubeObject
-from sympozium_protocol.kube.errors import AlreadyExists, Forbidden, Invalid, KubeError
+from sympozium_protocol.kube.errors import AlreadyExists, Forbidden, Invalid, KubeError, NotFound
 from sympozium_protocol.kube.resources import CONFIG_MAPS, JOBS, KNOWN, RUNS, SERVICE_ACCOUNTS, Resource
 
 BAD_REQUEST: Final = 400
 KNOWN_FOR: Final = 300.0
 """Seconds for which a namespace is believed to have the account: one may be deleted and made anew."""
+REFUSED_FOR: Final = 5.0
+"""The same while the cluster makes no pods there."""
 
 
 class MissingThing(Exception):
@@ -123,9 +125,16 @@ class Starting:
             raise Ended(Reason.NameTaken, why)
         return there
 
-    async def _account(self, namespace: str) -> None:
+    async def account_again(self, namespace: str) -> None:
+        """For a run that gets no pod: perhaps somebody deleted the account. Raises KubeError."""
+        try:
+            await self._account(namespace, known_for=REFUSED_FOR)
+        except (Forbidden, NotFound):
+            pass  # the namespace goes or is full: why there is no pod is told in any case
+
+    async def _account(self, namespace: str, known_for: float = KNOWN_FOR) -> None:
         """The one that runs without rights share; nobody's, so it stays with the namespace."""
-        if time.monotonic() - self._with_account.get(namespace, -KNOWN_FOR) < KNOWN_FOR:
+        if time.monotonic() - self._with_account.get(namespace, -known_for) < known_for:
             return
         body: KubeObject = {
             "apiVersion": "v1",
