@@ -285,6 +285,20 @@ def test_a_policy_that_somebody_changes_or_deletes_is_made_again(place: Place) -
     )
 
 
+@pytest.mark.parametrize("told", ['["http://[bad"]', '["*"]', "none"])
+def test_what_somebody_writes_into_a_policy_opens_nothing(place: Place, controller: Operator, told: str) -> None:
+    place.instance("guarded")
+    name = "sympozium-egress-kubernetes"
+    until("it is there", lambda: name in policies(place))
+    before = policies(place)[name]
+    words = ("annotate", "networkpolicy", name, "-n", place.namespace, "--overwrite")
+    place.cluster.kubectl(*words, f"sympozium.ai/destinations={told}")
+    own = before["metadata"]["annotations"]
+    until("it is as it was", lambda: policies(place)[name]["metadata"]["annotations"] == own)
+    assert policies(place)[name]["spec"] == before["spec"]
+    assert controller.told("fault") is None
+
+
 def test_the_policy_of_a_class_is_there_before_the_job_of_its_run(place: Place) -> None:
     pack = {"sidecar": {"commands": ["curl"], "egress": ["192.0.2.0/24:443"]}}
     place.apply("SkillPack", "reaching", pack)

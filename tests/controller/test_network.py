@@ -104,7 +104,7 @@ def test_a_policy_made_again_is_the_same_and_follows_the_api_server() -> None:
     assert again(base("ops", WHERE), WHERE) == base("ops", WHERE)
 
 
-@pytest.mark.parametrize("annotation", [None, "no json", "3"])
+@pytest.mark.parametrize("annotation", [None, "no json", "3", '["http://[bad"]'])
 def test_a_policy_of_somebody_else_is_not_made_again(annotation: str | None) -> None:
     metadata: dict[str, Any] = {"name": "sympozium-egress-x", "namespace": "ops"}
     if annotation:

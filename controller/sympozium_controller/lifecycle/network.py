@@ -95,7 +95,8 @@ def of_class(namespace: str, destinations: Iterable[str], where: Around, name: s
 
 
 def again(existing: KubeObject, where: Around) -> KubeObject | None:
-    """The same policy as it should be now; None for one that is none of ours."""
+    """The same policy as it should be now; None for one that is none of ours, or where what it says of itself was
+    written over."""
     metadata = existing["metadata"]
     namespace, name = metadata["namespace"], metadata["name"]
     if name == BASE:
@@ -106,7 +107,10 @@ def again(existing: KubeObject, where: Around) -> KubeObject | None:
         return None
     if not isinstance(told, list) or not name.startswith(f"{PREFIX}-egress-"):
         return None
-    return of_class(namespace, [str(one) for one in told], where, name.removeprefix(f"{PREFIX}-egress-"))
+    try:
+        return of_class(namespace, [str(one) for one in told], where, name.removeprefix(f"{PREFIX}-egress-"))
+    except ValueError:  # no URL
+        return None
 
 
 def _policy(

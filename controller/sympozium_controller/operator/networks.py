@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from sympozium_controller.lifecycle.network import Around, again, around, base, of_class
+from sympozium_controller.lifecycle.network import DESTINATIONS, Around, again, around, base, of_class
 from sympozium_controller.operator.cache import Key, key_of
 from sympozium_controller.operator.kept import API_SERVER, Kept
 from sympozium_controller.operator.queue import Queue
@@ -75,7 +75,8 @@ class Networks:
         """Raises KubeError."""
         existing = self._kept.policies.get(*key)
         where = await self._around()
-        wanted = again(existing, where) if existing else self._wanted.get(key)
+        known = self._wanted.get(key) or existing  # what was asked for goes before what the policy says of itself
+        wanted = again(known, where) if known else None
         if wanted is None:
             return
         try:
@@ -90,4 +91,7 @@ class Networks:
 def _same(existing: KubeObject, wanted: KubeObject) -> bool:
     """The server leaves out what is empty."""
     has, should = existing.get("spec") or {}, wanted["spec"]
-    return all((has.get(name) or []) == (should.get(name) or []) for name in _COMPARED)
+    told = (existing["metadata"].get("annotations") or {}).get(DESTINATIONS)
+    return told == wanted["metadata"]["annotations"][DESTINATIONS] and all(
+        (has.get(name) or []) == (should.get(name) or []) for name in _COMPARED
+    )
