@@ -5,7 +5,7 @@ Every verb raises ``errors.KubeError``; ``Away`` after the connection failed, wh
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -13,6 +13,9 @@ from sympozium_protocol.kube.resources import Resource
 
 KubeObject: TypeAlias = dict[str, Any]
 """As the server writes it: apiVersion, kind, metadata and so on."""
+
+Each: TypeAlias = Callable[[KubeObject], KubeObject]
+"""What is kept of an object, made before the next one is read: an object may be large, and many of them are."""
 
 JsonPatch: TypeAlias = list[Mapping[str, Any]]
 """The operations of RFC 6902."""
@@ -58,12 +61,20 @@ class KubeApi(Protocol):
         limit: int = 0,
         more: str = "",
         version: str = "",
+        each: Each | None = None,
     ) -> Page:
         """One page: all objects when ``limit`` is 0. ``version`` "0": what the server has in memory will do."""
         ...
 
     def watch(
-        self, resource: Resource, version: str, namespace: str = "", *, labels: str = "", fields: str = ""
+        self,
+        resource: Resource,
+        version: str,
+        namespace: str = "",
+        *,
+        labels: str = "",
+        fields: str = "",
+        each: Each | None = None,
     ) -> AsyncIterator[Change]:
         """Changes after ``version``, until the server ends the watch (it does, after minutes): go on from the last
         version seen. Raises Expired when that is forgotten."""

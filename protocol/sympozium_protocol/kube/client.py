@@ -9,11 +9,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlencode
 
-from sympozium_protocol.kube.api import Change, JsonPatch, KubeObject, Page, PatchType
+from sympozium_protocol.kube.api import Change, Each, JsonPatch, KubeObject, Page, PatchType
 from sympozium_protocol.kube.errors import Away, Busy, Expired, KubeError, Unauthorized, error_of
 from sympozium_protocol.kube.login import Login
 from sympozium_protocol.kube.nesting import parse
 from sympozium_protocol.kube.resources import Resource
+from sympozium_protocol.kube.streamed import lines, listed
 
 if TYPE_CHECKING:
     import aiohttp
@@ -80,20 +81,49 @@ class Client:
         limit: int = 0,
         more: str = "",
         version: str = "",
+        each: Each | None = None,
     ) -> Page:
         asked = {"labelSelector": labels, "fieldSelector": fields, "continue": more, "resourceVersion": version}
-        found = await self._answer("GET", resource.path(namespace), {**asked, "limit": str(limit) if limit else ""})
+        asked["limit"] = str(limit) if limit else ""
         kind = {"apiVersion": resource.api_version, "kind": resource.kind}  # the items of a list leave it out
-        metadata = found["metadata"]
-        items = tuple({**kind, **item} for item in found["items"] or ())
-        return Page(items, metadata["resourceVersion"], metadata.get("continue") or "")
+
+        def kept(item: KubeObject) -> KubeObject:
+            one = {**kind, **item}
+            return each(one) if each else one
+
+        return await self._page(resource.path(namespace), asked, kept)
+
+    async def _page(self, path: str, query: Mapping[str, str], each: Each) -> Page:
+        """It may take long: what counts is that it goes on. Raises KubeError."""
+        import aiohttp
+
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT, sock_read=TIMEOUT)
+        response = await self._request("GET", path, query, timeout=timeout, encoding="identity")
+        try:
+            items, rest = await listed(response.content.readany, each)
+            await response.read()  # what follows is nothing, and the connection is free again
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Away(f"GET {path}: {error or 'no answer in time'}") from None
+        except ValueError:
+            raise KubeError(response.status, "NotJSON", f"GET {path}: the answer is no JSON") from None
+        finally:
+            response.release()
+        metadata = rest["metadata"]
+        return Page(tuple(items), metadata["resourceVersion"], metadata.get("continue") or "")
 
     async def table(self, resource: Resource, name: str = "", namespace: str = "", *, labels: str = "") -> KubeObject:
         """One object, or all of them, as people see them: a Table of meta.k8s.io/v1, with the server's own columns."""
         return await self._answer("GET", resource.path(namespace, name), {"labelSelector": labels}, accept=TABLE)
 
     async def watch(
-        self, resource: Resource, version: str, namespace: str = "", *, labels: str = "", fields: str = ""
+        self,
+        resource: Resource,
+        version: str,
+        namespace: str = "",
+        *,
+        labels: str = "",
+        fields: str = "",
+        each: Each | None = None,
     ) -> AsyncIterator[Change]:
         asked = {
             "watch": "1",
@@ -104,11 +134,7 @@ class Client:
             "fieldSelector": fields,
         }
         async for line in self.lines(resource.path(namespace), asked):
-            event = parse(line)
-            if event["type"] == "ERROR":
-                told = event["object"]
-                raise error_of(int(told.get("code") or 500), told)
-            yield Change(event["type"], event["object"])
+            yield _change(line, each)
 
     async def lines(self, path: str, query: Mapping[str, str]) -> AsyncIterator[bytes]:
         """Lines of an answer that goes on: a watch, a pod's log. Raises KubeError."""
@@ -117,7 +143,7 @@ class Client:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT, sock_read=SILENCE)
         response = await self._request("GET", path, query, timeout=timeout)
         try:
-            async for line in response.content:
+            async for line in lines(response.content.readany):
                 yield line
         except TimeoutError:
             raise Away(f"{path}: nothing was heard for {SILENCE:.0f} s") from None
@@ -226,8 +252,12 @@ class Client:
         content: str = JSON,
         accept: str = JSON,
         timeout: aiohttp.ClientTimeout | None = None,
+        encoding: str = "",
     ) -> aiohttp.ClientResponse:
+        """``encoding``: the one of the answer; empty for any that is understood."""
         headers = {"Accept": accept, "Content-Type": content, "User-Agent": self._agent}
+        if encoding:
+            headers["Accept-Encoding"] = encoding
         left = PUT_OFF
         while True:
             try:
@@ -281,6 +311,15 @@ class Client:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Away(f"{method} {path}: {error or 'no answer in time'}") from None
         raise error_of(response.status, _parsed(text), _seconds(response.headers.get("Retry-After")))
+
+
+def _change(line: bytes, each: Each | None) -> Change:
+    """Who waits for the next one keeps nothing else of it. Raises KubeError."""
+    event = parse(line)
+    kind, found = event["type"], event["object"]
+    if kind == "ERROR":
+        raise error_of(int(found.get("code") or 500), found)
+    return Change(kind, each(found) if each and kind != "BOOKMARK" else found)
 
 
 def _parsed(text: str) -> object:

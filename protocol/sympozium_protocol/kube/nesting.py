@@ -13,6 +13,7 @@ from typing import Any, Final
 DEEPEST: Final = 250
 """Levels that are read: fewer than Python's parser stops at, more than any object of use has."""
 _TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+_PART: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["\[\]{},]', re.DOTALL)
 
 
 def parse(data: bytes) -> Any:
@@ -38,3 +39,27 @@ def cut(data: bytes) -> bytes:
                 kept = token.end()
             depth -= 1
     return b"".join((*pieces, data[kept:]))
+
+
+def end_of(data: bytes) -> int:
+    """How long the object or list is that ``data`` begins with; 0 where its end is not there."""
+    depth = 0
+    for token in _PART.finditer(data):
+        if token[0] == b'"':  # of a text whose end is not there
+            return 0
+        depth += (token[0] in b"[{") - (token[0] in b"]}")
+        if not depth:
+            return token.end()
+    return 0
+
+
+def has_more_values(data: bytes, most: int) -> bool:
+    """Does this JSON hold more than some ``most`` values? Told without making them."""
+    if sum(map(data.count, (b"{", b"[", b","))) <= most:
+        return False
+    parts = 0
+    for token in _PART.finditer(data):
+        parts += token[0] in b"{[,"
+        if parts > most:
+            return True
+    return False
