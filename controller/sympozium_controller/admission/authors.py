@@ -41,7 +41,7 @@ def vouched_for(
 ) -> Iterator[Wanted]:
     """What a run of it would be given on the word of its author alone. ``shipped``: packs of the system namespace."""
     own = [pack for pack in packs if shipped.get(pack.name) is not pack]
-    for wanted in rights.of_packs(instance, own):
-        if wanted.right.namespace != instance.namespace:
-            yield wanted
+    for pack in own:
+        elsewhere = (place for place in rights.places_of(instance, pack.name) if place != instance.namespace)
+        yield from rights.of_rules(instance, pack, elsewhere)
     yield from rights.of_packs(instance, (pack for pack in packs if shipped.get(pack.name) is pack))

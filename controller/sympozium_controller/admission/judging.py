@@ -6,14 +6,16 @@ there yet refuses nothing: objects come in any order, and a run waits for what i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from sympozium_controller.admission import rights
 from sympozium_controller.admission.authors import vouched_for
+from sympozium_controller.admission.bounds import distinct, places
 from sympozium_controller.admission.effective import IN_CLUSTER, LONG_AGO, TRIAL, try_run, warnings
 from sympozium_controller.admission.egress import RULE, is_egress
 from sympozium_controller.admission.images import fault_of_registry
@@ -108,7 +110,7 @@ def _judge(one: Object, origin: Origin, known: Known, system: str) -> Judgement:
         _policy(one, origin)
     if isinstance(one, MCPServer):
         _server(one, origin)
-        return Judgement(wanted=_bounded(tuple(rights.of_server(one)), origin))
+        return Judgement(wanted=distinct(rights.of_server(one), origin))
     return Judgement()
 
 
@@ -127,7 +129,8 @@ def _run(run: AgentRun, origin: Origin, known: Known) -> Judgement:
     instance = objects.get(SympoziumInstance, run.spec.instance_ref, run.namespace)
     assert instance is not None  # as it was resolved
     wanted = vouched_for(instance, packs_of(instance, known), known.packs)
-    return Judgement(wanted=rights.distinct(wanted), author=instance, warnings=warnings(spec, objects))
+    found = distinct(wanted, objects.origin(instance))
+    return Judgement(wanted=found, author=instance, warnings=warnings(spec, objects))
 
 
 def _instance(instance: SympoziumInstance, origin: Origin, known: Known) -> Judgement:
@@ -140,7 +143,7 @@ def _instance(instance: SympoziumInstance, origin: Origin, known: Known) -> Judg
         missing = _try_instance(instance.model_copy(update={"spec": spec}), origin, known)
         if not missing:
             break
-    return Judgement(wanted=_bounded(tuple(rights.of_instance(instance, packs_of(instance, known))), origin))
+    return Judgement(wanted=distinct(rights.of_instance(instance, packs_of(instance, known)), origin))
 
 
 def _try_instance(instance: SympoziumInstance, origin: Origin, known: Known) -> bool:
@@ -183,12 +186,10 @@ def _pack(pack: SkillPack, origin: Origin, known: Known, system: str) -> Judgeme
     if sidecar and sidecar.cluster_rbac and pack.namespace != system:
         why = f"only packs of the namespace {system} may name rights in the whole cluster; name them in rbac, which "
         raise InvalidPack(str(origin), "spec.sidecar.clusterRBAC", f"{why}holds in the namespaces of an instance")
-    places = [pack.namespace]
-    for instance in known.instances:
-        places += rights.places_of(instance, pack.name)
+    acts = (place for instance in known.instances for place in rights.places_of(instance, pack.name))
     given = rights.of_secrets_given(pack, known.instances)
-    wanted = _bounded((*rights.of_pack(pack, places), *given, *_shared(pack, known)), origin)
-    return Judgement(wanted=wanted, warnings=tuple(_on_secrets(pack)))
+    wanted = chain(rights.of_pack(pack, chain((pack.namespace,), acts)), given, _shared(pack, origin, known))
+    return Judgement(wanted=distinct(wanted, origin), warnings=tuple(_on_secrets(pack)))
 
 
 def _on_secrets(pack: SkillPack) -> Iterator[str]:
@@ -200,10 +201,24 @@ def _on_secrets(pack: SkillPack) -> Iterator[str]:
             yield f"spec.sidecar.rbac.{number}: {why}"
 
 
-def _shared(pack: SkillPack, known: Known) -> Iterator[Wanted]:
-    for instance in known.instances if rights.has_account(pack) else ():
-        others = (one for one in packs_of(instance, known) if one.name != pack.name)
-        yield from rights.of_account(instance, others)
+def _shared(pack: SkillPack, origin: Origin, known: Known) -> Iterator[Wanted]:
+    """What a pack with rules comes by through the account that it shares with an instance's other skills."""
+    if not rights.has_account(pack):
+        return
+    field = "spec.sidecar.rbac"
+    others: dict[tuple[str, str], tuple[SkillPack, dict[str, None]]] = {}
+    for other, place in places(_others(pack, known), origin, field):
+        others.setdefault((other.namespace, other.name), (other, {}))[1][place] = None
+    for other, acts in others.values():
+        yield from (Wanted(one.right, field) for one in rights.granted(other, acts))
+
+
+def _others(pack: SkillPack, known: Known) -> Iterator[tuple[SkillPack, str]]:
+    """Each with a namespace where an instance lets it act."""
+    for instance in known.instances:
+        for other in packs_of(instance, known):
+            if other.name != pack.name:
+                yield from ((other, place) for place in rights.places_of(instance, other.name))
 
 
 def _policy(policy: SympoziumPolicy, origin: Origin) -> None:
@@ -231,14 +246,6 @@ def _server(server: MCPServer, origin: Origin) -> None:
     except Refused as refused:
         if refused.reason is Reason.InvalidDocument:
             raise
-
-
-def _bounded(wanted: Sequence[Wanted], origin: Origin) -> tuple[Wanted, ...]:
-    found = rights.distinct(wanted)
-    if len(found) > rights.MAX_RIGHTS:
-        why = f"names more than {rights.MAX_RIGHTS} rights one by one, and whoever writes it must hold each of them; "
-        raise Refused(Reason.InvalidDocument, origin, found[-1].field, why + "name fewer, or * for all of a kind")
-    return found
 
 
 def _with(objects: Objects, one: Object, origin: Origin) -> Objects:

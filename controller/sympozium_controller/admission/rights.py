@@ -14,8 +14,6 @@ from typing import Any, Final
 from sympozium_controller.objects import MCPServer, SkillPack, SympoziumInstance
 from sympozium_controller.objects.skillpack import Rule
 
-MAX_RIGHTS: Final = 512
-"""Distinct rights of one object, each a question to the API server: two seconds of them."""
 ALL: Final = "*"
 
 
@@ -72,28 +70,29 @@ def has_account(pack: SkillPack) -> bool:
     return bool(pack.spec.sidecar and (pack.spec.sidecar.rbac or pack.spec.sidecar.cluster_rbac))
 
 
-def of_account(instance: SympoziumInstance, others: Iterable[SkillPack]) -> Iterator[Wanted]:
-    """What a pack with rules comes by through the account that it shares with these of an instance's skills."""
-    for pack in others:
-        for one in granted(pack, places_of(instance, pack.name)):
-            yield Wanted(one.right, "spec.sidecar.rbac")
-
-
 def granted(pack: SkillPack, namespaces: Iterable[str]) -> Iterator[Wanted]:
-    """What its rules give in these namespaces."""
+    """What its rules give in these namespaces, one by one: they may be billions."""
     if pack.spec.sidecar is None:
         return
-    for place in dict.fromkeys(namespaces):
-        yield from _of_rules(pack.spec.sidecar.rbac, place, "spec.sidecar.rbac")
-    yield from _of_rules(pack.spec.sidecar.cluster_rbac, "", "spec.sidecar.clusterRBAC")
+    rules = tuple(_numbered(pack.spec.sidecar.rbac, "spec.sidecar.rbac"))
+    for place in dict.fromkeys(namespaces) if rules else ():
+        yield from _of_rules(rules, place)
+    yield from _of_rules(_numbered(pack.spec.sidecar.cluster_rbac, "spec.sidecar.clusterRBAC"), "")
 
 
-def _of_rules(rules: Iterable[Rule], namespace: str, field: str) -> Iterator[Wanted]:
+def _numbered(rules: Iterable[Rule], field: str) -> Iterator[tuple[str, Rule]]:
+    """Those that give anything, each with its field."""
     for number, rule in enumerate(rules):
+        if rule.api_groups and rule.resources and rule.verbs:
+            yield f"{field}.{number}", rule
+
+
+def _of_rules(rules: Iterable[tuple[str, Rule]], namespace: str) -> Iterator[Wanted]:
+    for field, rule in rules:
         parts = product(rule.api_groups, rule.resources, rule.verbs, rule.resource_names or ("",))
         for group, words, verb, name in parts:
             resource, _, subresource = words.partition("/")
-            yield Wanted(Right(namespace, group, resource, verb, subresource, name), f"{field}.{number}")
+            yield Wanted(Right(namespace, group, resource, verb, subresource, name), field)
 
 
 def of_instance(instance: SympoziumInstance, packs: Iterable[SkillPack]) -> Iterator[Wanted]:
@@ -105,13 +104,19 @@ def of_instance(instance: SympoziumInstance, packs: Iterable[SkillPack]) -> Iter
 def of_packs(instance: SympoziumInstance, packs: Iterable[SkillPack]) -> Iterator[Wanted]:
     """What comes through these packs."""
     for pack in packs:
+        yield from of_rules(instance, pack, places_of(instance, pack.name))
         config = instance.spec.skill_config.get(pack.name)
-        field = f"spec.skillConfig.{pack.name}.namespaces" if config and config.namespaces else "spec.skills"
-        given = granted(pack, places_of(instance, pack.name))
-        yield from (Wanted(one.right, field if one.right.namespace else "spec.skills") for one in given)
         secret = pack.spec.sidecar.secret_ref if pack.spec.sidecar else ""
         if secret and not (config and config.secret_ref):  # of the run's namespace, wherever the pack is
             yield Wanted(_secret(secret, instance.namespace), "spec.skills")
+
+
+def of_rules(instance: SympoziumInstance, pack: SkillPack, namespaces: Iterable[str]) -> Iterator[Wanted]:
+    """What a pack's rules give in these of the namespaces that an instance says, and in the whole cluster."""
+    config = instance.spec.skill_config.get(pack.name)
+    field = f"spec.skillConfig.{pack.name}.namespaces" if config and config.namespaces else "spec.skills"
+    given = granted(pack, namespaces)
+    yield from (Wanted(one.right, field if one.right.namespace else "spec.skills") for one in given)
 
 
 def places_of(instance: SympoziumInstance, skill: str) -> tuple[str, ...]:
@@ -138,16 +143,6 @@ def of_server(server: MCPServer) -> Iterator[Wanted]:
 
 def _secret(name: str, namespace: str) -> Right:
     return Right(namespace, "", "secrets", "get", "", name)
-
-
-def distinct(wanted: Iterable[Wanted]) -> tuple[Wanted, ...]:
-    """Each right once, at the first field that names it; one more than MAX_RIGHTS at most."""
-    found: dict[Right, Wanted] = {}
-    for one in wanted:
-        found.setdefault(one.right, one)
-        if len(found) > MAX_RIGHTS:
-            break
-    return tuple(found.values())
 
 
 def access_review(right: Right, user: Mapping[str, Any]) -> dict[str, Any]:

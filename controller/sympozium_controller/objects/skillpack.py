@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic.config import JsonDict
 
 from sympozium_controller.objects.base import AnyValues, Fields, Line, Object, OptionalName, Prompt, Value, Words
@@ -38,13 +38,21 @@ class DeclaredTool(Fields):
     )
 
 
+def _once(words: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(words))
+
+
+WordsOnce = Annotated[Words, AfterValidator(_once)]
+"""Words each of which counts once: these lists multiply."""
+
+
 class Rule(Fields):
     """One RBAC rule."""
 
-    api_groups: Words = Field(description='API groups; "" is the core.')
-    resources: Words = Field(description="Resources, such as pods or pods/log.")
-    verbs: Words = Field(description="Verbs, such as get.")
-    resource_names: Words = Field(default=(), description="Only objects of these names. Absent: all.")
+    api_groups: WordsOnce = Field(description='API groups; "" is the core.')
+    resources: WordsOnce = Field(description="Resources, such as pods or pods/log.")
+    verbs: WordsOnce = Field(description="Verbs, such as get.")
+    resource_names: WordsOnce = Field(default=(), description="Only objects of these names. Absent: all.")
 
 
 Rules = Annotated[tuple[Rule, ...], Field(max_length=64)]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sympozium_controller.admission import rights
 from sympozium_controller.admission.answering import lacked_by_author
 from sympozium_controller.admission.asking import Asking
 from sympozium_controller.admission.authors import vouched_for
+from sympozium_controller.admission.bounds import distinct
 from sympozium_controller.admission.effective import IN_CLUSTER, hold
 from sympozium_controller.errors import Refused
 from sympozium_controller.lifecycle import remembering
@@ -33,6 +33,6 @@ class Judging:
         if self._asking is None:
             return
         packs = (*found.objects.all(SkillPack), *found.packs.values())
-        wanted = rights.distinct(vouched_for(instance, packs, found.packs))
+        wanted = distinct(vouched_for(instance, packs, found.packs), origin_of(instance))
         if refused := await lacked_by_author(self._asking, instance, wanted):
             raise refused

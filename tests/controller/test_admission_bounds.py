@@ -1,0 +1,144 @@
+"""What a few kilobytes of rules multiply to is never made: it is refused at the first too many."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from sympozium_controller.admission import bounds
+from sympozium_controller.admission.authors import vouched_for
+from sympozium_controller.admission.bounds import MAX_NAMED, MAX_PLACES, MAX_RIGHTS, distinct, places
+from sympozium_controller.admission.judging import Judgement, Known, judge, origin_of, read
+from sympozium_controller.admission.rights import Right, Wanted
+from sympozium_controller.documents import Objects
+from sympozium_controller.errors import Origin, Refused
+from sympozium_controller.objects import SkillPack, SympoziumInstance
+
+SYSTEM = "sympozium-system"
+ORIGIN = Origin("SkillPack team/p")
+WIDE = [f"w{number}" for number in range(256)]
+EVERYTHING = {"apiGroups": WIDE, "resources": WIDE, "verbs": WIDE, "resourceNames": WIDE}
+"""256^4 rights in eight kilobytes."""
+AGAIN = {"apiGroups": ["apps"] * 256, "resources": ["pods"] * 256, "verbs": ["get"] * 256, "resourceNames": ["a"] * 256}
+"""One right, as often."""
+READ = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}
+MANY = f"names more than {MAX_RIGHTS} rights one by one"
+
+
+def thing(kind: str, name: str, spec: Mapping[str, Any], namespace: str = "team") -> dict[str, Any]:
+    head = {"apiVersion": "sympozium.ai/v1alpha1", "kind": kind}
+    return {**head, "metadata": {"name": name, "namespace": namespace}, "spec": dict(spec)}
+
+
+def pack(name: str, *rules: Mapping[str, Any], namespace: str = "team", **sidecar: Any) -> dict[str, Any]:
+    return thing("SkillPack", name, {"sidecar": {"commands": [], "rbac": list(rules), **sidecar}}, namespace)
+
+
+def instance(name: str, **acts: list[str]) -> dict[str, Any]:
+    """With these skills, each in these namespaces."""
+    config = {skill: {"namespaces": namespaces} for skill, namespaces in acts.items() if namespaces}
+    spec = {"provider": {"name": "scripted"}, "skills": list(acts), "skillConfig": config}
+    return thing("SympoziumInstance", name, spec)
+
+
+def judged(value: Mapping[str, Any], *others: Mapping[str, Any]) -> Judgement:
+    objects, packs, instances = Objects(), {}, []
+    for other in others:
+        found = read(other)
+        if isinstance(found, SkillPack) and found.namespace == SYSTEM:
+            packs[found.name] = found
+        else:
+            objects.add(found, origin_of(other))
+        if isinstance(found, SympoziumInstance):
+            instances.append(found)
+    return judge(read(value), origin_of(value), Known(objects, packs, instances=tuple(instances)), system=SYSTEM)
+
+
+def told(judgement: Judgement) -> list[str]:
+    assert judgement.refused is None, judgement.refused
+    return [one.right.told for one in judgement.wanted]
+
+
+def said(judgement: Judgement) -> str:
+    assert judgement.refused, "it was let in"
+    return judgement.refused.message
+
+
+def test_rights_are_made_one_at_a_time_and_no_more_than_are_looked_at() -> None:
+    made = 0
+
+    def endless(*names: str) -> Iterator[Wanted]:
+        nonlocal made
+        for made, name in enumerate(itertools.cycle(names), 1):
+            yield Wanted(Right("team", "", "pods", "get", name=name), f"at.{made}")
+
+    with pytest.raises(Refused, match=rf"at.{MAX_RIGHTS + 1}: {MANY}"):
+        distinct(endless(*map(str, range(MAX_RIGHTS + 1))), ORIGIN)
+    assert made == MAX_RIGHTS + 1
+    with pytest.raises(Refused, match=f"names rights more than {MAX_NAMED} times"):
+        distinct(endless("a", "b"), ORIGIN)
+    assert made == MAX_NAMED + 1
+    with pytest.raises(Refused, match="in more than 262144 places"):
+        list(places(endless("a"), ORIGIN, "spec.sidecar.rbac"))
+    assert made == MAX_PLACES + 1
+
+
+def test_a_pack_of_billions_of_rights_is_refused() -> None:
+    assert said(judged(pack("p", EVERYTHING))).startswith(f"SkillPack team/p: spec.sidecar.rbac.0: {MANY}")
+    shipped = pack("p", namespace=SYSTEM, clusterRBAC=[EVERYTHING])
+    assert f"spec.sidecar.clusterRBAC.0: {MANY}" in said(judged(shipped))
+
+
+def test_an_instance_of_a_pack_of_billions_of_rights_is_refused_and_so_is_its_run() -> None:
+    for namespace in ("team", SYSTEM):
+        huge = pack("p", EVERYTHING, namespace=namespace)
+        value = instance("i", p=["payments"])
+        assert f"SympoziumInstance team/i: spec.skillConfig.p.namespaces: {MANY}" in said(judged(value, huge))
+        run = thing("AgentRun", "r", {"instanceRef": "i", "input": "x"})
+        assert f"SympoziumInstance team/i: spec.skillConfig.p.namespaces: {MANY}" in said(judged(run, value, huge))
+
+
+def test_what_a_run_needs_of_nobody_but_its_packs_author_is_not_even_made() -> None:
+    found, huge = read(instance("i", p=["team"])), read(pack("p", EVERYTHING))
+    assert isinstance(found, SympoziumInstance)
+    assert isinstance(huge, SkillPack)
+    assert list(vouched_for(found, [huge], {})) == []
+
+
+def test_a_word_that_is_named_again_counts_once() -> None:
+    assert told(judged(pack("p", AGAIN))) == ["get pods.apps a in the namespace team"]
+    acts = instance("i", p=["payments"])
+    assert told(judged(acts, pack("p", AGAIN))) == ["get pods.apps a in the namespace payments"]
+
+
+def test_rules_times_namespaces_times_instances_are_bounded() -> None:
+    spaces = [f"n{number}" for number in range(40)]
+    crowd = [instance(f"i{number}", p=spaces) for number in range(1000)]
+    assert len(told(judged(pack("p", *[READ] * 64), *crowd))) == 41
+    wide = [instance(f"i{number}", p=[f"n{number}-{n}" for n in range(64)]) for number in range(1000)]
+    assert MANY in said(judged(pack("p", READ), *wide))
+    assert told(judged(pack("p", *[{**READ, "verbs": []}] * 64), *wide)) == []
+
+
+def test_the_same_rights_over_and_over_are_refused_when_they_are_too_many_to_look_at() -> None:
+    again = {**READ, "resources": [f"r{n}" for n in range(16)], "verbs": [f"v{n}" for n in range(16)]}
+    packs = [pack(f"p{number}", *[again] * 64) for number in range(5)]
+    acts = instance("i", **{f"p{number}": [] for number in range(5)})
+    assert f"names rights more than {MAX_NAMED} times" in said(judged(acts, *packs))
+
+
+def test_what_a_pack_comes_by_through_other_skills_is_looked_at_once_for_each_place() -> None:
+    other = pack("other", {**READ, "verbs": [f"v{n}" for n in range(256)]})
+    crowd = [instance(f"i{number}", p=[], other=[]) for number in range(1000)]
+    assert len(told(judged(pack("p", READ), other, *crowd))) == 257
+
+
+def test_instances_that_name_too_many_places_of_other_skills_refuse_the_pack(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "MAX_PLACES", 100)
+    crowd = [instance(f"i{number}", p=[], other=["a", "b"]) for number in range(50)]
+    assert told(judged(pack("p", READ), pack("other", READ), *crowd))
+    crowd.append(instance("last", p=[], other=["a"]))
+    assert "spec.sidecar.rbac: instances that name it" in said(judged(pack("p", READ), pack("other", READ), *crowd))
