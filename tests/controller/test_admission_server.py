@@ -18,6 +18,7 @@ from sympozium_controller.admission.asking import Asking
 from sympozium_controller.admission.configuration import Where, bundle_patch, documents
 from sympozium_controller.admission.reviews import Answer, request_of
 from sympozium_controller.admission.server import LARGEST, Settings, answered, application
+from sympozium_controller.admission.shares import Shares
 from sympozium_protocol.exits import Ended
 from sympozium_protocol.kube.api import KubeObject
 from sympozium_protocol.kube.errors import Away
@@ -155,7 +156,7 @@ def test_what_takes_too_long_is_not_let_in() -> None:
         raise AssertionError
 
     async def late() -> Answer:
-        return await answered(request_of(json.dumps(review(RUN)).encode()), slow, asyncio.Semaphore(1), budget=0.01)
+        return await answered(request_of(json.dumps(review(RUN)).encode()), slow, Shares(1, 1), budget=0.01)
 
     found = asyncio.run(late())
     assert found.code == 504

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
-from sympozium_controller.admission.asking import Asking
+from sympozium_controller.admission.asking import NAMED, Asking
 from sympozium_controller.admission.authors import author_of
 from sympozium_controller.admission.judging import judge, origin_of, read
 from sympozium_controller.admission.known import Lookup, known_of
@@ -16,9 +15,6 @@ from sympozium_controller.admission.stamping import check, stamp
 from sympozium_controller.errors import Origin, Refused
 from sympozium_controller.objects import SympoziumInstance
 from sympozium_protocol.exits import Reason
-
-NAMED: Final = 3
-"""Rights that a message tells one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +64,7 @@ async def lacked_by_author(asking: Asking, instance: SympoziumInstance, wanted: 
 
 
 def _told(lacking: Sequence[Wanted]) -> str:
-    more = f" and {len(lacking) - NAMED} more" if len(lacking) > NAMED else ""
+    more = "; and more" if len(lacking) > NAMED else ""
     return "; ".join(one.right.told for one in lacking[:NAMED]) + more
 
 

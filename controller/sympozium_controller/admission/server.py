@@ -26,6 +26,7 @@ from sympozium_controller.admission.reviews import (
     encoded,
     request_of,
 )
+from sympozium_controller.admission.shares import Shares, who
 from sympozium_controller.names import SYSTEM_NAMESPACE
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.kube.api import KubeApi
@@ -41,6 +42,8 @@ LARGEST: Final = 8 << 20
 """Bytes of one request: the object as it is and as it would be, each at most 3 MiB or so in JSON."""
 AT_ONCE: Final = 64
 """Requests that are judged at once; others wait within their budget."""
+OF_ONE: Final = 16
+"""Of these, requests of one user."""
 SHUTDOWN: Final = 2.0
 """Seconds for answers under way when told to end."""
 BACKLOG: Final = 1024
@@ -156,10 +159,10 @@ def application(answering: Answering) -> web.Application:
     """The two halves of admission, and whether this server lives."""
     from aiohttp import web
 
-    slots = asyncio.Semaphore(AT_ONCE)
+    shares = Shares(AT_ONCE, OF_ONE)
     app = web.Application(client_max_size=LARGEST)
-    app.router.add_post(JUDGE, _handler(answering.judge, slots))
-    app.router.add_post(STAMP, _handler(answering.stamp, slots))
+    app.router.add_post(JUDGE, _handler(answering.judge, shares))
+    app.router.add_post(STAMP, _handler(answering.stamp, shares))
     app.router.add_get("/healthz", _healthy)
     return app
 
@@ -171,7 +174,7 @@ async def _healthy(_: web.Request) -> web.Response:
 
 
 def _handler(
-    answer: Callable[[Request], Awaitable[Answer]], slots: asyncio.Semaphore
+    answer: Callable[[Request], Awaitable[Answer]], shares: Shares
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
     from aiohttp import web
 
@@ -182,18 +185,18 @@ def _handler(
             return web.json_response({"error": str(fault)}, status=400)
         except web.HTTPRequestEntityTooLarge:
             return web.json_response({"error": f"the body is larger than {LARGEST >> 20} MiB"}, status=413)
-        found = await answered(request, answer, slots)
+        found = await answered(request, answer, shares)
         return web.Response(body=encoded(request, found), content_type="application/json")
 
     return handle
 
 
 async def answered(
-    request: Request, answer: Callable[[Request], Awaitable[Answer]], slots: asyncio.Semaphore, budget: float = BUDGET
+    request: Request, answer: Callable[[Request], Awaitable[Answer]], shares: Shares, budget: float = BUDGET
 ) -> Answer:
     """The answer, or a denial that says why there is none."""
     try:
-        async with asyncio.timeout(budget), slots:
+        async with asyncio.timeout(budget), shares.slot(who(request.user)):
             found = await answer(request)
     except TimeoutError:
         found = Answer(TOO_LATE, f"this could not be judged within {budget:.0f} s; try again")
