@@ -157,3 +157,44 @@ def test_a_run_keeps_the_policy_that_it_began_with_when_that_is_deleted(place: P
 def run_spec(job: dict[str, Any]) -> str:
     """The digest of the RunSpec that is frozen in it."""
     return str(job["metadata"]["annotations"]["sympozium.ai/run-digest"])
+
+
+@pytest.mark.parametrize("kind", ["agentrun", "job"])
+def test_nothing_goes_on_of_a_run_that_was_deleted_without_what_it_made(
+    place: Place, controller: Operator, kind: str
+) -> None:
+    run = f"without-{kind}"
+    place.run(run)
+    uid = place.get("ar", run)["metadata"]["uid"]
+    place.begins(place.pod(run))
+    place.becomes(run, "Running")
+    name = run if kind == "agentrun" else place.jobs(run)[0]["metadata"]["name"]
+    place.cluster.kubectl("delete", kind, name, "-n", place.namespace, "--cascade=orphan", "--timeout=60s")
+    until("nothing of it is left", lambda: not names_of(place, "pods", uid) and not names_of(place, "jobs", uid))
+
+
+def test_nothing_goes_on_of_a_run_whose_deletion_somebody_holds_up(place: Place, controller: Operator) -> None:
+    place.run("held-up")
+    uid = place.get("ar", "held-up")["metadata"]["uid"]
+    place.begins(place.pod("held-up"))
+    place.becomes("held-up", "Running")
+    held = json.dumps({"metadata": {"finalizers": ["test.example/hold"]}})
+    place.cluster.kubectl("patch", "ar", "held-up", "-n", place.namespace, "--type=merge", "-p", held)
+    place.cluster.kubectl("delete", "ar", "held-up", "-n", place.namespace, "--wait=false")
+    try:
+        until("nothing of it is left", lambda: not names_of(place, "pods", uid) and not names_of(place, "jobs", uid))
+    finally:
+        free = json.dumps({"metadata": {"finalizers": None}})
+        place.cluster.kubectl("patch", "ar", "held-up", "-n", place.namespace, "--type=merge", "-p", free)
+
+
+def test_a_finished_run_keeps_its_job_for_its_logs(place: Place, controller: Operator) -> None:
+    place.run("finished")
+    place.ends(place.pod("finished"), completed())
+    place.becomes("finished", "Succeeded")
+    (job,) = until("it is kept for a while", lambda: [one for one in place.jobs("finished") if _kept(one)])
+    assert not job["metadata"].get("deletionTimestamp")
+
+
+def _kept(job: dict[str, Any]) -> bool:
+    return "ttlSecondsAfterFinished" in job["spec"]

@@ -190,3 +190,28 @@ def test_rights_of_a_run_that_was_deleted_while_nobody_watched_are_swept(
 
 
 ROLES = {"Role", "RoleBinding"}
+
+
+def test_rights_of_a_run_whose_account_was_replaced_while_nobody_watched_go_when_it_ends(
+    rightful: Place, cluster: Cluster, other: str, tmp_path: Path
+) -> None:
+    watched = {"SYMPOZIUM_WATCH_NAMESPACES": f"{rightful.namespace},{other}"}
+    with operating(cluster, rightful.namespace, tmp_path, **watched) as controller:
+        rightful.run("robbed-of-it", instance="acting")
+        uid = rightful.get("ar", "robbed-of-it")["metadata"]["uid"]
+        rightful.begins(rightful.pod("robbed-of-it"))
+        rightful.becomes("robbed-of-it", "Running")
+        controller.stop(signal.SIGKILL)
+    (account,) = rightful.items("serviceaccounts", "-l", f"{RUN}={uid}")
+    name = account["metadata"]["name"]
+    cluster.kubectl("delete", "serviceaccount", name, "-n", rightful.namespace)
+    cluster.kubectl("create", "serviceaccount", name, "-n", rightful.namespace)
+    labels = {"app.kubernetes.io/managed-by": "sympozium", RUN: "of-nobody"}
+    last = {"name": "last", "namespace": other, "labels": labels}
+    cluster.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": last})
+    with operating(cluster, rightful.namespace, tmp_path, **watched):
+        until("a sweep came to its end", lambda: not _left(rightful, other, "of-nobody"))
+        assert {one.partition("/")[0] for one in _left(rightful, other, uid)} >= ROLES
+        rightful.run("robbed-of-it", instance="acting", cancel=True)
+        rightful.becomes("robbed-of-it", "Cancelled")
+        until("its rights are gone", lambda: {one.partition("/")[0] for one in _left(rightful, other, uid)} <= RAN)

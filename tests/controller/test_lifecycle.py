@@ -10,6 +10,7 @@ from hypothesis import given, strategies as st
 from sympozium_controller.lifecycle import trim
 from sympozium_controller.lifecycle.actions import (
     Again,
+    DeleteJob,
     Emit,
     FindJob,
     KeepJob,
@@ -225,6 +226,15 @@ def test_a_deleted_run_gives_up_its_rights_and_nothing_is_begun() -> None:
     leaving["metadata"]["deletionTimestamp"] = utc(NOW)
     assert decide(View(leaving, rights=True), NOW) == (TakeBackRights(),)
     assert decide(View(leaving), NOW) == ()
+
+
+def test_the_job_of_a_run_that_is_being_deleted_goes_whoever_holds_the_run_up() -> None:
+    leaving = run(**HAS_JOB)
+    leaving["metadata"]["deletionTimestamp"] = utc(NOW)
+    going = job()
+    assert decide(View(leaving, going, rights=True), NOW) == (TakeBackRights(), DeleteJob(ID, "job-1"))
+    going["metadata"]["deletionTimestamp"] = utc(NOW)
+    assert decide(View(leaving, going), NOW) == ()
 
 
 FINISHED = st.sampled_from(["Succeeded", "Failed", "Cancelled"])

@@ -63,7 +63,7 @@ UNSCHEDULED: Final = 3.0
 def decide(view: View, now: float, times: Times = USUAL, limit: int = 0) -> Actions:
     """``limit``: how many runs of the instance may go at once; 0 for any number."""
     if view.run["metadata"].get("deletionTimestamp"):
-        return (TakeBackRights(),) if view.rights else ()
+        return _leaving(view)
     if view.final:
         return _afterwards(view, times)
     if view.suspended:
@@ -208,6 +208,15 @@ def _afterwards(view: View, times: Times) -> Actions:
     if job["spec"].get("ttlSecondsAfterFinished") is None:
         return (*rights, KeepJob(name, times.keep_job))
     return rights
+
+
+def _leaving(view: View) -> Actions:
+    """Its Job goes now: the run may stay for as long as anybody's finalizer holds it, and is not looked at again."""
+    rights: Actions = (TakeBackRights(),) if view.rights else ()
+    metadata = view.job["metadata"] if view.job else None
+    if metadata is None or metadata.get("deletionTimestamp"):
+        return rights
+    return (*rights, DeleteJob(metadata["name"], metadata["uid"]))
 
 
 def settle_missing(view: View, what: str, why: str, now: float) -> Actions:

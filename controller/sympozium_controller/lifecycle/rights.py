@@ -143,10 +143,14 @@ def orphans(found: Iterable[KubeObject], resource: Resource, living: Set[str]) -
     List the objects before the runs: rights of a run that began in between are then not among them.
     """
     return tuple(
-        Named(resource, one["metadata"]["name"], one["metadata"].get("namespace", ""), one["metadata"]["uid"])
-        for one in found
-        if one["metadata"].get("labels", {}).get(LABEL_RUN_UID) not in living
+        named(one, resource) for one in found if one["metadata"].get("labels", {}).get(LABEL_RUN_UID) not in living
     )
+
+
+def named(one: KubeObject, resource: Resource) -> Named:
+    """That very object."""
+    metadata = one["metadata"]
+    return Named(resource, metadata["name"], metadata.get("namespace", ""), metadata["uid"])
 
 
 def is_of(existing: KubeObject, uid: str) -> bool:

@@ -231,4 +231,7 @@ class Acting:
             for one in taken_back(account):
                 await delete(self._api, one)
             self._held.accounts.remove(account)
+        for one in self._memory.strays.get(uid, ((), ()))[1]:
+            await delete(self._api, one)
         self._memory.accounts.pop(uid, None)
+        self._memory.strays.pop(uid, None)

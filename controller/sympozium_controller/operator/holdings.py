@@ -9,7 +9,13 @@ from collections.abc import Iterable, Sequence
 from sympozium_controller.lifecycle import trim
 from sympozium_controller.lifecycle.rights import SELECTOR
 from sympozium_controller.lifecycle.view import condition, instance_of, is_final, owner_of
-from sympozium_controller.names import LABEL_INSTANCE, LABEL_MANAGED_BY, LABEL_RUN_UID, MANAGED_BY
+from sympozium_controller.names import (
+    LABEL_INSTANCE,
+    LABEL_MANAGED_BY,
+    LABEL_RUN_NAME,
+    LABEL_RUN_UID,
+    MANAGED_BY,
+)
 from sympozium_controller.operator.cache import Cache
 from sympozium_protocol.kube.api import KubeApi, KubeObject
 from sympozium_protocol.kube.resources import (
@@ -30,6 +36,8 @@ BY_INSTANCE = "instance"
 BY_OBJECT = "object"
 BY_NAMESPACE = "namespace"
 BY_OWNER = "owner"
+UNOWNED = "unowned"
+"""By the run's key: what was made for a run, and is owned by nobody any more."""
 BY_BEGUN = "begun"
 """By instance: runs that have a Job and have not ended, and Jobs that have not."""
 
@@ -40,6 +48,11 @@ def _run_uid(one: KubeObject) -> Iterable[str]:
 
 def _owner(one: KubeObject) -> Iterable[str]:
     return (f"{one['metadata'].get('namespace', '')}/{owner_of(one)}",)
+
+
+def _unowned(one: KubeObject) -> Iterable[str]:
+    run = one["metadata"].get("annotations", {}).get(LABEL_RUN_NAME, "")
+    return () if owner_of(one) else (f"{one['metadata']['namespace']}/{run}",)
 
 
 def _namespace(one: KubeObject) -> Iterable[str]:
@@ -78,9 +91,9 @@ class Holdings:
         self.packs = Cache(api, SKILL_PACKS, packs, trim=trim.whole)
         self.policies = Cache(api, POLICIES, namespaces, trim=trim.whole, indexes={BY_NAMESPACE: _namespace})
         self.servers = Cache(api, MCP_SERVERS, namespaces, trim=trim.whole)
-        of_jobs = {**by_run, BY_BEGUN: _at_work}
+        of_jobs = {**by_run, BY_BEGUN: _at_work, UNOWNED: _unowned}
         self.jobs = Cache(api, JOBS, namespaces, labels=OF_RUNS, trim=trim.job, indexes=of_jobs)
-        self.pods = Cache(api, PODS, namespaces, labels=OF_RUNS, trim=trim.pod, indexes=by_run)
+        self.pods = Cache(api, PODS, namespaces, labels=OF_RUNS, trim=trim.pod, indexes={**by_run, UNOWNED: _unowned})
         of_accounts = {**by_run, BY_OWNER: _owner}
         self.accounts = Cache(
             api, SERVICE_ACCOUNTS, namespaces, labels=SELECTOR, trim=trim.account, indexes=of_accounts

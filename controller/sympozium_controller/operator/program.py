@@ -77,7 +77,7 @@ async def _serve(settings: Settings, api: KubeApi, metrics: Metrics) -> None:
         leading.set()
         async with asyncio.TaskGroup() as group:
             group.create_task(events.run())
-            group.create_task(sweeping(api, held, settings.namespaces))
+            group.create_task(sweeping(api, held, settings.namespaces, runs.stray))
             if stream:
                 group.create_task(stream.listen(settings.namespaces, runs.hear))
             group.create_task(runs.queue.run(runs.reconcile, settings.workers))

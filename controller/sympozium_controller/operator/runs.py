@@ -9,12 +9,14 @@ from typing import Final
 
 from sympozium_controller.lifecycle import line
 from sympozium_controller.lifecycle.decide import Times, decide
+from sympozium_controller.lifecycle.rights import Named
 from sympozium_controller.lifecycle.view import instance_of, is_final, owner_of
 from sympozium_controller.names import LABEL_RUN_NAME, LABEL_RUN_UID
 from sympozium_controller.operator.acting import Acting
 from sympozium_controller.operator.cache import Key, key_of
 from sympozium_controller.operator.events import Events
-from sympozium_controller.operator.holdings import BY_NAMESPACE, BY_OWNER, Holdings
+from sympozium_controller.operator.holdings import BY_NAMESPACE, Holdings
+from sympozium_controller.operator.left import Left
 from sympozium_controller.operator.metrics import Metrics
 from sympozium_controller.operator.queue import Queue
 from sympozium_controller.operator.starting import Starting
@@ -52,6 +54,7 @@ class Runs:
         self._freed: set[Key] = set()
         self._views = Views(holdings, memory, bus=stream is not None)
         self._acting = Acting(api, holdings, memory, starting, events, metrics, times, stream, self.queue.add, clock)
+        self._left = Left(api, holdings, memory, self._acting)
         self._listen()
 
     # -- what makes a run worth a look ---------------------------------------------------------------------
@@ -103,8 +106,10 @@ class Runs:
             self.queue.add((metadata["namespace"], name))
 
     def _account_changed(self, before: KubeObject | None, after: KubeObject | None) -> None:
-        if after is None and before is not None:
+        """One that lost its owner is as good as gone: it does not go with the run any more."""
+        if before is not None and owner_of(before) and (after is None or not owner_of(after)):
             self._memory.accounts[before["metadata"]["labels"][LABEL_RUN_UID]] = before
+            after = None
         self._owned_changed(before, after)
 
     def _pod_changed(self, before: KubeObject | None, after: KubeObject | None) -> None:
@@ -144,11 +149,15 @@ class Runs:
             self._memory.questions.pop(one["metadata"]["uid"], None)
             self.queue.add(key_of(one))
 
+    def stray(self, run: KubeObject, one: Named) -> None:
+        """A sweep found what gives this run rights while it has no account: they go when it ends."""
+        self._memory.stray(run, one)
+
     # -- one look ----------------------------------------------------------------------------------------------
 
     async def reconcile(self, key: Key) -> None:
         """Raises KubeError: to be tried again."""
-        await self._left_behind(key)
+        await self._left.clear(key)
         for _ in range(LOOKS):
             view = self._views.of(key)
             if view is None:
@@ -159,14 +168,3 @@ class Runs:
             if not await self._acting.carry_out(view, actions):
                 return
         self.queue.add(key, 1.0)
-
-    async def _left_behind(self, key: Key) -> None:
-        """What runs of this name had that are gone. What they owned goes with them; what lies in other namespaces is
-        ours to delete. No other look may do it: one that was at granting when its run was deleted goes on to."""
-        run = self._held.runs.get(*key)
-        living = run["metadata"]["uid"] if run else ""
-        gone = (one for one in self._memory.accounts.values() if (one["metadata"]["namespace"], owner_of(one)) == key)
-        accounts = [*self._held.accounts.by(BY_OWNER, "/".join(key)), *gone]
-        for uid in dict.fromkeys(one["metadata"]["labels"][LABEL_RUN_UID] for one in accounts):
-            if uid != living:
-                await self._acting.take_back(uid)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sympozium_controller.lifecycle import line
+from sympozium_controller.lifecycle.rights import Named
 from sympozium_controller.lifecycle.view import View, attempt_of, instance_of, is_final, is_of, owner_of
 from sympozium_controller.names import LABEL_RUN_NAME, run_id
-from sympozium_controller.operator.cache import Cache, Key
+from sympozium_controller.operator.cache import Cache, Key, key_of
 from sympozium_controller.operator.holdings import BY_BEGUN, BY_INSTANCE, BY_OBJECT, BY_RUN, Holdings
 from sympozium_protocol.kube.api import KubeObject
 
@@ -29,6 +30,14 @@ class Memory:
     questions: dict[str, dict[str, str]] = field(default_factory=dict)
     accounts: dict[str, KubeObject] = field(default_factory=dict)
     """Those that are gone, with the namespaces where they had rights: until what gave them is taken back."""
+    strays: dict[str, tuple[Key, set[Named]]] = field(default_factory=dict)
+    """The run's key, and what gives it rights although no account says where: until that is taken back."""
+
+    def stray(self, run: KubeObject, one: Named) -> None:
+        self.strays.setdefault(run["metadata"]["uid"], (key_of(run), set()))[1].add(one)
+
+    def has_rights(self, uid: str) -> bool:
+        return uid in self.accounts or uid in self.strays
 
     def forget(self, uid: str) -> None:
         for kept in (self.seen, self.pod, self.outputs, self.answered, self.asks, self.questions):
@@ -59,7 +68,7 @@ class Views:
             refused=_last_words(self._held.refusals, job),
             unmounted=_last_words(self._held.unmounted, pod),
             ahead=None if is_final(run) else self._ahead(run),
-            rights=bool(self._held.accounts.by(BY_RUN, uid)) or uid in self._memory.accounts,
+            rights=bool(self._held.accounts.by(BY_RUN, uid)) or self._memory.has_rights(uid),
             job_gone=uid in self._memory.gone,
             bus=self._bus,
             output=self._memory.outputs.get(uid),
