@@ -200,13 +200,20 @@ def _values(server: Server) -> dict[str, str]:
 def _environment(server: Server) -> dict[str, str]:
     """Where no variable names a key, each key of the Secret is a variable, as with skills."""
     spec = server.object.spec
-    if spec.transport != "stdio" or any(_KEY.search(value) for value in spec.env.values()):
+    if spec.transport != "stdio" or any(map(keys_in, spec.env.values())):
         return spec.env
     return {**{key: f"${{{key}}}" for key in server.keys if _VARIABLE.fullmatch(key)}, **spec.env}
 
 
+def keys_in(text: str) -> list[str]:
+    """What stands as ``${KEY}`` in it. What follows the last brace is no key, and is not searched for one again and
+    again: a text of nothing but ``${`` would take seconds.
+    """
+    return _KEY.findall(text[: text.rfind("}") + 1])
+
+
 def _used(server: Server) -> list[str]:
-    found = (key for value in _values(server).values() for key in _KEY.findall(value))
+    found = (key for value in _values(server).values() for key in keys_in(value))
     return [key for key in dict.fromkeys(found) if key in server.keys]
 
 
@@ -218,11 +225,11 @@ def _check_values(server: Server) -> None:
         if url and not is_http(url):
             raise server.refused(f"spec.{place}", NO_ADDRESS)
     for where, value in _values(server).items():
-        for key in _KEY.findall(value):
+        for key in keys_in(value):
             if key not in server.keys:
                 why = f"the Secret {secret} has no key {key}" if secret else f"${{{key}}} needs spec.secretRef"
                 raise server.refused(where, why, Reason.MissingReference)
-        if _is_credential(where) and value and not _KEY.search(value):
+        if _is_credential(where) and value and not keys_in(value):
             why = f"must be taken from the Secret, as ${{KEY}}: {READABLE}"
             raise server.refused(where, why)
     if server.keys and not _used(server):

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 import pytest
+from hypothesis import given, strategies as st
 
-from sympozium_controller.admission import bounds
+from sympozium_controller.admission import bounds, egress
 from sympozium_controller.admission.authors import vouched_for
 from sympozium_controller.admission.bounds import MAX_NAMED, MAX_PLACES, MAX_RIGHTS, distinct, places
+from sympozium_controller.admission.egress import Reach, place
 from sympozium_controller.admission.judging import Judgement, Known, judge, origin_of, read
 from sympozium_controller.admission.rights import Right, Wanted
 from sympozium_controller.documents import Objects
 from sympozium_controller.errors import Origin, Refused
 from sympozium_controller.objects import SkillPack, SympoziumInstance
+from sympozium_controller.servers import keys_in
 
 SYSTEM = "sympozium-system"
 ORIGIN = Origin("SkillPack team/p")
@@ -25,6 +30,15 @@ EVERYTHING = {"apiGroups": WIDE, "resources": WIDE, "verbs": WIDE, "resourceName
 AGAIN = {"apiGroups": ["apps"] * 256, "resources": ["pods"] * 256, "verbs": ["get"] * 256, "resourceNames": ["a"] * 256}
 """One right, as often."""
 READ = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}
+PORTS = st.sampled_from((80, 443))
+ADDRESSES = st.one_of(
+    st.tuples(st.integers(0, 255), st.integers(0, 32)).map(
+        lambda one: str(IPv4Network((one[0] << 24 | one[0] << 3, one[1]), strict=False))
+    ),
+    st.tuples(st.integers(0, 255), st.integers(0, 128)).map(
+        lambda one: str(IPv6Network((one[0] << 120 | one[0] << 5, one[1]), strict=False))
+    ),
+)
 MANY = f"names more than {MAX_RIGHTS} rights one by one"
 
 
@@ -142,3 +156,39 @@ def test_instances_that_name_too_many_places_of_other_skills_refuse_the_pack(mon
     assert told(judged(pack("p", READ), pack("other", READ), *crowd))
     crowd.append(instance("last", p=[], other=["a"]))
     assert "spec.sidecar.rbac: instances that name it" in said(judged(pack("p", READ), pack("other", READ), *crowd))
+
+
+# -- what is held against each other, each against all --------------------------------------------------------
+
+
+def test_keys_are_found_as_a_plain_search_finds_them() -> None:
+    for parts in itertools.product(("${", "}", "a", "$", "{"), repeat=6):
+        text = "".join(parts)
+        assert keys_in(text) == re.findall(r"\$\{([^}]*)\}", text)
+
+
+def test_a_text_of_beginnings_of_keys_is_read_once() -> None:
+    assert keys_in("${a}" + "${" * (8 << 20)) == ["a"]  # searched from each of them it would take days
+
+
+@given(st.lists(st.tuples(ADDRESSES, PORTS), max_size=12), ADDRESSES, PORTS)
+def test_a_place_is_allowed_if_it_lies_in_one_that_is(allowed: list[tuple[str, int]], wanted: str, port: int) -> None:
+    network = ip_network(wanted)
+    inside = any(
+        at == port and other.version == network.version and network.subnet_of(other)  # type: ignore[arg-type]
+        for other, at in ((ip_network(one), at) for one, at in allowed)
+    )
+    assert Reach(f"{one}:{at}" for one, at in allowed).has(egress.Wanted(f"{wanted}:{port}")) == inside
+
+
+def test_a_list_of_a_policy_is_read_once_whatever_the_skills_must_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    read_words = []
+    monkeypatch.setattr(egress, "place", lambda word: read_words.append(word) or place(word))
+    names = [f"p{number}" for number in range(8)]
+    packs = [pack(name, egress=[f"10.{name[1:]}.{n}.0/24:443" for n in range(256)]) for name in names]
+    wide = thing("SympoziumPolicy", "wide", {"template": "Permissive", "egress": {"allow": ["10.0.0.0/8:443"] * 256}})
+    acts = instance("i", **{name: [] for name in names})
+    acts["spec"]["policy"] = "wide"
+    run = thing("AgentRun", "r", {"instanceRef": "i", "input": "x"})
+    assert judged(run, acts, wide, *packs).refused is None
+    assert len(read_words) == 8 * 256 + 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from sympozium_controller.admission.egress import reaches
+from sympozium_controller.admission.egress import Reach, Wanted
 from sympozium_controller.admission.images import comes_from, is_ours
 from sympozium_controller.choice import Chosen, choose
 from sympozium_controller.documents import Objects
@@ -51,10 +51,11 @@ def hold(
     policies = policies_of(objects, chosen, flags)
     skills = skills_of(objects, packs, chosen)
     images = [*_images(skills), *_server_images(objects, chosen, flags)]
+    egress = [*_egress(skills)]
     for policy in policies:
         origin = _origin(policy, objects)
         _check_images(policy, origin, images)
-        _check_egress(policy, origin, skills)
+        _check_egress(policy, origin, egress)
     _check_sandbox([policy for policy in policies if demands_sandbox(policy)], objects, sandboxes)
 
 
@@ -89,14 +90,21 @@ def _check_images(policy: SympoziumPolicy, origin: Origin, images: Iterable[tupl
             raise Refused(Reason.PolicyUnsatisfiable, origin, "spec.images.registries", f"{why}; {remedy}")
 
 
-def _check_egress(policy: SympoziumPolicy, origin: Origin, skills: Iterable[Skill]) -> None:
-    allowed = policy.spec.egress.allow
+def _egress(skills: Iterable[Skill]) -> Iterator[tuple[str, Wanted]]:
+    """Each with the name of its skill."""
     for skill in skills:
-        for wanted in skill.pack.spec.sidecar.egress if allowed and skill.pack.spec.sidecar else ():
-            if not reaches(wanted, allowed):
-                why = f"the SkillPack {skill.pack.name} must reach {wanted}, and this policy allows "
-                remedy = f"{', '.join(allowed)} alone; leave the skill out, or add {wanted} to the policy"
-                raise Refused(Reason.PolicyUnsatisfiable, origin, "spec.egress.allow", why + remedy)
+        for word in skill.pack.spec.sidecar.egress if skill.pack.spec.sidecar else ():
+            yield skill.pack.name, Wanted(word)
+
+
+def _check_egress(policy: SympoziumPolicy, origin: Origin, egress: Iterable[tuple[str, Wanted]]) -> None:
+    allowed = policy.spec.egress.allow
+    reach = Reach(allowed)
+    for skill, wanted in egress if allowed else ():
+        if not reach.has(wanted):
+            why = f"the SkillPack {skill} must reach {wanted.word}, and this policy allows "
+            remedy = f"{', '.join(allowed)} alone; leave the skill out, or add {wanted.word} to the policy"
+            raise Refused(Reason.PolicyUnsatisfiable, origin, "spec.egress.allow", why + remedy)
 
 
 def _check_sandbox(demanding: Sequence[SympoziumPolicy], objects: Objects, sandboxes: Container[str] | None) -> None:

@@ -28,8 +28,7 @@ def repository(image: str) -> str:
 
 def comes_from(image: str, registries: Iterable[str]) -> bool:
     """Is it in one of these, each a host or host/path? ``host/acme`` has ``host/acme/x``, but not ``host/acme2``."""
-    place = repository(image)
-    return any(place == one or place.startswith(f"{one}/") for one in (entry.rstrip("/") for entry in registries))
+    return f"{repository(image)}/".startswith(tuple(f"{entry.rstrip('/')}/" for entry in registries))
 
 
 def fault_of_registry(entry: str) -> str:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final
-
 from sympozium_controller.objects import MCPServer, Metadata, Secret
-
-_KEY: Final = re.compile(r"\$\{([^}]*)\}")
+from sympozium_controller.servers import keys_in
 
 
 def stand_in(server: MCPServer) -> Secret | None:
@@ -17,5 +13,5 @@ def stand_in(server: MCPServer) -> Secret | None:
         return None
     oauth = (spec.oauth.client_id, spec.oauth.client_secret, spec.oauth.private_key)
     texts = (*spec.headers.values(), *spec.env.values(), *oauth)
-    keys = dict.fromkeys((key for text in texts for key in _KEY.findall(text)), "")
+    keys = dict.fromkeys((key for text in texts for key in keys_in(text)), "")
     return Secret(metadata=Metadata(name=spec.secret_ref, namespace=server.namespace), string_data=keys)
