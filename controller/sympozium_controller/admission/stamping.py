@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sympozium_controller.admission.authors import ANNOTATION_AUTHOR, stamp_of
-from sympozium_controller.admission.reviews import FORBIDDEN, INVALID, UNAVAILABLE, Answer, Request
+from sympozium_controller.admission.reviews import FORBIDDEN, UNAVAILABLE, Answer, Request
 from sympozium_controller.names import ANNOTATION_REQUESTER
-from sympozium_controller.weight import TOO_HEAVY
 from sympozium_protocol.kube.resources import INSTANCES, RUNS
 
 
@@ -38,8 +37,6 @@ def annotation(value: Mapping[str, Any], name: str) -> str | None:
 
 def stamp(request: Request) -> Answer:
     """The patch that writes it, whatever stood there; nothing where it stands there already."""
-    if request.heavy:
-        return _too_heavy(request)
     found = wanted(request)
     return Answer(patch=_written(request.object, *found)) if found else Answer()
 
@@ -54,9 +51,7 @@ def _written(value: Mapping[str, Any], name: str, text: str) -> list[dict[str, A
 
 
 def check(request: Request) -> Answer | None:
-    """None if it stands there as it must, and can be judged at all."""
-    if request.heavy:
-        return _too_heavy(request)
+    """None if it stands there as it must."""
     expected = wanted(request)
     if expected is None:
         return None
@@ -68,7 +63,3 @@ def check(request: Request) -> Answer | None:
         why = "whose this is was not written down: what does so came a moment ago, or is gone"
         return Answer(UNAVAILABLE, f"metadata.annotations.{name}: {why}; try again, or have Sympozium installed again")
     return Answer(FORBIDDEN, f"metadata.annotations.{name}: nobody but admission writes whose this is; leave it out")
-
-
-def _too_heavy(request: Request) -> Answer:
-    return Answer(INVALID, f"{request.kind} {request.namespace}/{request.name}: {TOO_HEAVY}")
