@@ -10,7 +10,7 @@ import pytest
 from sympozium_cli.packs import shipped
 from sympozium_controller.errors import Refused
 from sympozium_controller.install.pods import LABELS
-from sympozium_controller.install.settings import Settings
+from sympozium_controller.install.settings import Settings, size_text
 from sympozium_controller.install.stages import stages
 
 
@@ -108,6 +108,17 @@ def test_the_bus_has_a_volume_of_the_size_that_was_asked_for_and_leaves_some_of_
     assert claim["spec"]["storageClassName"] == "fast"
     store = next(int(one["value"]) for one in server["env"] if one["name"] == "NATS_STORE")
     assert (20 << 30) * 0.8 < store < 20 << 30
+
+
+@pytest.mark.parametrize("text", ["256Mi", "10Gi", "1536Mi", "2Ti"])
+def test_a_size_is_told_as_the_option_takes_it(text: str) -> None:
+    size = settings(bus_storage=text).bus_storage
+    assert size
+    assert size_text(size) == text
+
+
+def test_a_volume_of_which_nobody_says_how_large_it_is_has_the_usual_size() -> None:
+    assert settings(bus_storage="") == settings(bus_storage="10Gi")
 
 
 def test_a_bus_without_storage_has_no_claim() -> None:

@@ -11,14 +11,17 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from sympozium_cli.cluster.applying import Asked, Document, apply_one, found as there_now
+from sympozium_cli.cluster.confirming import go_on
 from sympozium_cli.cluster.connecting import administrating, at_once
 from sympozium_cli.cluster.probing import probed
+from sympozium_cli.cluster.storage import Stored, check, check_class, fitting, give_back, left_over, lost, stored
 from sympozium_cli.cluster.tables import as_yaml
 from sympozium_cli.cluster.there import There
 from sympozium_cli.cluster.unreachable import server_of
 from sympozium_cli.cluster.waiting import LOOK_EVERY, Waiting, named
 from sympozium_cli.packs import shipped
 from sympozium_cli.terminal import Terminal, standard_error, visible
+from sympozium_cli.view.ask import has_terminal
 from sympozium_controller.install.pods import LABELS, MANAGER
 from sympozium_controller.install.settings import Settings
 from sympozium_controller.install.stages import Stage, stages
@@ -64,9 +67,12 @@ class Wanted:
     settings: Settings
     there: There
     timeout: str
+    storage_said: bool = False
+    """Was ``--bus-storage`` given? Otherwise it stays as it is."""
     dry_run: bool = False
     wait: bool = True
     probe: bool = True
+    yes: bool = False
 
 
 def install(wanted: Wanted) -> None:
@@ -83,8 +89,9 @@ def planned(settings: Settings) -> tuple[Stage, ...]:
     return stages(settings, shipped().values())
 
 
-async def fitted(api: Client, settings: Settings) -> Settings:
+async def fitted(api: Client, settings: Settings, there: Stored | None, *, storage_said: bool) -> Settings:
     """For what this cluster has. Raises KubeError."""
+    settings = fitting(settings, there, said=storage_said)
     try:
         await api.list(MUTATING_POLICIES, limit=1)
     except NotFound:
@@ -94,8 +101,13 @@ async def fitted(api: Client, settings: Settings) -> Settings:
 
 def _seen_from_afar(wanted: Wanted) -> Settings:
     """What is printed fits the cluster, where one can be asked."""
+    settings, said = wanted.settings, wanted.storage_said
+
+    async def look(api: Client) -> Settings:
+        return await fitted(api, settings, await stored(api, settings.namespace), storage_said=said)
+
     try:
-        return at_once(wanted.there, lambda api: fitted(api, wanted.settings))
+        return at_once(wanted.there, look)
     except Ended as fault:
         standard_error().line(
             f"! no cluster was asked ({visible(fault.message)}): this is for Kubernetes 1.36 and later"
@@ -104,11 +116,14 @@ def _seen_from_afar(wanted: Wanted) -> Settings:
 
 
 def duration(text: str) -> float:
-    """Raises Ended (Usage)."""
+    """Seconds that are waited, more than none. Raises Ended (Usage)."""
     try:
-        return float(parse_duration(text))
+        seconds = float(parse_duration(text))
     except ValueError as error:
         raise Ended(Reason.Usage, f"command line: --timeout: {error}") from None
+    if not seconds:
+        raise Ended(Reason.Usage, f"command line: --timeout: {text}: must be more; install --no-wait does not wait")
+    return seconds
 
 
 def print_stages(planned: Sequence[Stage]) -> None:
@@ -133,8 +148,14 @@ class _Installing:
             await self._install()
 
     async def _install(self) -> None:
-        found = planned(await fitted(self._api, self._wanted.settings))
+        asked = self._wanted
+        there = await stored(self._api, asked.settings.namespace)
+        settings = await fitted(self._api, asked.settings, there, storage_said=asked.storage_said)
+        await self._storage(settings, there)
+        found = planned(settings)
         self._terminal.line(f"installing in {visible(server_of(self._api.login))}")
+        if there and left_over(settings, there):
+            await give_back(self._api, there, settings.namespace, self._seconds)
         for stage in found:
             await self._stage(stage)
         await self._prune(found)
@@ -144,6 +165,19 @@ class _Installing:
             said, sentence = await probed(self._api, self._wanted.settings)
             self._say("network", visible(sentence) if said == "enforced" else f"! {visible(sentence)}")
         self._terminal.line("installed" if self._wanted.wait else "applied; it may not work yet (--no-wait)")
+
+    async def _storage(self, settings: Settings, there: Stored | None) -> None:
+        """Nothing is applied before it is clear that the bus can have what it needs. Raises Ended, KubeError."""
+        check(settings, there)
+        await check_class(self._api, settings, there)
+        cost = lost(settings, there)
+        if not cost or self._wanted.yes:
+            return
+        if not has_terminal():
+            how = "leave --bus-storage out to keep it as it is, or lose them with --yes"
+            raise Ended(Reason.Usage, f"command line: --bus-storage: {cost}; {how}")
+        self._terminal.always(visible(cost))
+        await go_on(self._terminal, "nothing was changed")
 
     async def _stage(self, stage: Stage) -> None:
         started = time.monotonic()

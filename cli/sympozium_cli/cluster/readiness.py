@@ -70,6 +70,12 @@ _LOOKS: Final[Mapping[str, Callable[[KubeObject, Mapping[str, Any]], str]]] = {
 }
 
 
+def ready(pod: KubeObject) -> bool:
+    """Does it say that it does what it is there for?"""
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
 def troubles(pods: Iterable[KubeObject]) -> tuple[str, ...]:
     """Why pods do not do what they should, in the cluster's own words, each once."""
     return tuple(dict.fromkeys(said for pod in pods for said in _of_pod(pod)))

@@ -7,18 +7,20 @@ up after them; then the controller and the bus, the definitions, the namespace. 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from sympozium_cli.cluster.confirming import go_on
 from sympozium_cli.cluster.connecting import administrating, at_once
 from sympozium_cli.cluster.installing import duration, listed
+from sympozium_cli.cluster.storage import stored
 from sympozium_cli.cluster.there import There
 from sympozium_cli.cluster.unreachable import server_of
 from sympozium_cli.cluster.waiting import LOOK_EVERY, named
 from sympozium_cli.terminal import Terminal, standard_error, visible
 from sympozium_cli.view.ask import has_terminal
+from sympozium_controller.install.bus import SERVICE
 from sympozium_controller.install.pods import MANAGER
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.kube import resources as r
@@ -100,7 +102,8 @@ class _Uninstalling:
             await self._remove()
 
     async def _remove(self) -> None:
-        await self._confirm()
+        kept = await self._kept() if self._wanted.keep_data else ""
+        await self._confirm(kept)
         await self._each("admission", ASKING, INSTALLED)
         if not self._wanted.keep_data:
             for resource in OBJECTS:
@@ -111,18 +114,18 @@ class _Uninstalling:
         await self._each("rights and walls", rest, INSTALLED)
         await self._attestations()
         if self._wanted.keep_data:
-            self._terminal.line(f"kept: {await self._kept()}")
+            self._terminal.line(f"kept: {kept}")
             return
         await self._swept()
         await self._each("custom resources", (r.CRDS,), INSTALLED)
         await self._namespace()
         await self._tell_what_is_left()
 
-    async def _confirm(self) -> None:
+    async def _confirm(self, kept: str) -> None:
         """Raises Ended (Usage, Cancelled)."""
         where = visible(server_of(self._api.login))
-        if self._wanted.keep_data:
-            self._terminal.always(f"removing the programs of Sympozium from {where}; what stays: {await self._kept()}")
+        if kept:
+            self._terminal.always(f"removing the programs of Sympozium from {where}; what stays: {kept}")
         else:
             held = [(resource, await listed(self._api, resource)) for resource in OBJECTS]
             counted = [_counted(resource.kind, len(found)) for resource, found in held if found]
@@ -132,17 +135,13 @@ class _Uninstalling:
             return
         if not has_terminal():
             raise Ended(Reason.Usage, "command line: --yes: is wanted where nobody can be asked")
-        self._terminal.prompt("Go on? y or n: ")
-        if (await asyncio.to_thread(sys.stdin.readline)).strip().lower() not in ("y", "yes"):
-            raise Ended(Reason.Cancelled, "nothing was removed")
-        self._terminal.answered()
+        await go_on(self._terminal, "nothing was removed")
 
     async def _kept(self) -> str:
         """What ``--keep-data`` keeps, and what cannot be kept."""
-        claims = await listed(self._api, r.VOLUME_CLAIMS, INSTALLED, SYSTEM_NAMESPACE)
-        volumes = ", ".join(one["metadata"]["name"] for one in claims)
-        if volumes:
-            return f"all objects, and in {SYSTEM_NAMESPACE} the bus's volume ({volumes}), keys and address"
+        there = await stored(self._api, SYSTEM_NAMESPACE)
+        if there and there.size is not None and there.claim:
+            return f"all objects, and in {SYSTEM_NAMESPACE} the bus's volume ({SERVICE}), keys and address"
         gone = "what the bus had goes with its pod (--bus-storage none): no log of a run, and no run can go on"
         return f"all objects, and in {SYSTEM_NAMESPACE} the bus's keys; {gone}"
 

@@ -7,15 +7,19 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from sympozium_cli.cluster.readiness import Hopeless, awaited, missing, troubles
+from sympozium_cli.cluster.replacing import replace_stuck
 from sympozium_cli.cluster.unreachable import briefly
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.kube.api import KubeObject
 from sympozium_protocol.kube.client import Client
 from sympozium_protocol.kube.errors import Away, Busy, KubeError, NotFound
-from sympozium_protocol.kube.resources import KNOWN, PODS
+from sympozium_protocol.kube.resources import KNOWN, PODS, STATEFUL_SETS
 
 LOOK_EVERY: Final = 0.5
 """Seconds between two looks."""
+WAY_OUT: Final = "name a StorageClass with --bus-storage-class, or leave the bus without a volume: --bus-storage none"
+"""Where nobody makes the bus's volume."""
+_NO_VOLUME: Final = "PersistentVolumeClaim"
 
 
 class Waiting:
@@ -34,7 +38,9 @@ class Waiting:
                 while await self._look():
                     await asyncio.sleep(LOOK_EVERY)
         except TimeoutError:
-            raise Ended(Reason.EngineLost, f"{self._said}; given up after {seconds:.0f} s (--timeout)") from None
+            advice = f"; {WAY_OUT}" if _NO_VOLUME in self._said else ""
+            what = f"{self._said}; given up after {seconds:.0f} s (--timeout){advice}"
+            raise Ended(Reason.EngineLost, what) from None
 
     async def _look(self) -> bool:
         """False: nothing is missing any more."""
@@ -53,7 +59,11 @@ class Waiting:
     async def _missing(self, one: KubeObject) -> str:
         resource, metadata = KNOWN[one["apiVersion"], one["kind"]], one["metadata"]
         try:
-            return missing(await self._api.get(resource, metadata["name"], metadata.get("namespace", "")))
+            found = await self._api.get(resource, metadata["name"], metadata.get("namespace", ""))
+            if resource is STATEFUL_SETS:
+                for name in await replace_stuck(self._api, found):
+                    self._tell(f"pod {name} of the former settings never became ready: replaced")
+            return missing(found)
         except (Away, Busy) as error:
             return f"the API server is away ({briefly(error)})"
         except NotFound:

@@ -17,10 +17,13 @@ Storage = Annotated[
     str,
     typer.Option(
         metavar="SIZE|none",
-        help="What the bus keeps runs in: a volume of this size, or the node's own disk until the pod is gone.",
+        help="What the bus keeps runs in: a volume of this size, or the node's own disk until the pod is gone. "
+        "Default: as it is; at first 10Gi.",
     ),
 ]
-StorageClass = Annotated[str, typer.Option(metavar="NAME", help="Of that volume. Default: the cluster's default.")]
+StorageClass = Annotated[
+    str, typer.Option(metavar="NAME", help="Of that volume. Default: as it is, or the cluster's own.")
+]
 Timeout = Annotated[str, typer.Option(metavar="TIME", help="How long one stage may take, such as 5m.")]
 
 
@@ -30,11 +33,12 @@ def install(
     image_tag: o.Tag = "dev",
     image_pull_secret: PullSecret = None,
     image_pull_policy: PullPolicy = "IfNotPresent",
-    bus_storage: Storage = "10Gi",
+    bus_storage: Storage = "",
     bus_storage_class: StorageClass = "",
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until everything works.")] = True,
     probe: Annotated[bool, typer.Option("--probe/--no-probe", help="Try whether NetworkPolicies hold.")] = True,
     timeout: Timeout = "5m",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before what the bus has is lost.")] = False,
     context: k.Context = "",
     kubeconfig: k.Kubeconfig = "",
 ) -> None:
@@ -54,7 +58,18 @@ def install(
         bus_storage=bus_storage,
         bus_storage_class=bus_storage_class,
     )
-    install(Wanted(settings, There(kubeconfig, context), timeout=timeout, dry_run=dry_run, wait=wait, probe=probe))
+    install(
+        Wanted(
+            settings,
+            There(kubeconfig, context),
+            timeout=timeout,
+            storage_said=bool(bus_storage),
+            dry_run=dry_run,
+            wait=wait,
+            probe=probe,
+            yes=yes,
+        )
+    )
 
 
 def uninstall(

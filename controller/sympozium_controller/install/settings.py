@@ -13,6 +13,8 @@ from sympozium_controller.render.images import Images
 from sympozium_protocol.exits import Reason
 
 NO_STORAGE: Final = "none"
+USUAL: Final = 10 << 30
+"""Bytes of the bus's volume where nobody says how many."""
 EPHEMERAL: Final = 2 << 30
 """Bytes that the bus may take of a node's disk where it has no volume."""
 SPARE: Final = 0.1
@@ -29,7 +31,7 @@ class Settings:
     images: Images
     pull_secrets: tuple[str, ...] = ()
     pull_policy: str = "IfNotPresent"
-    bus_storage: int | None = 10 << 30
+    bus_storage: int | None = USUAL
     bus_storage_class: str = ""
     replicas: int = 2
     """Of the controller, and of the keeper."""
@@ -53,7 +55,7 @@ class Settings:
         bus_storage: str,
         bus_storage_class: str,
     ) -> Settings:
-        """As the command line says it. Raises Refused (Usage)."""
+        """As the command line says it; ``bus_storage`` may be empty. Raises Refused (Usage)."""
         if pull_policy not in _POLICIES:
             raise _wrong("--image-pull-policy", f"must be one of {', '.join(_POLICIES)}")
         for option, value in (("--image-registry", registry), ("--image-tag", tag)):
@@ -67,10 +69,20 @@ class Settings:
 def _storage(text: str) -> int | None:
     if text == NO_STORAGE:
         return None
+    if not text:
+        return USUAL
     found = re.fullmatch(r"([0-9]{1,6})(Mi|Gi|Ti)", text)
     if not found or (size := int(found[1]) * _UNITS[found[2]]) < _LEAST:
         raise _wrong("--bus-storage", f"{text!r}: must be {NO_STORAGE}, or a size of 256Mi and more such as 10Gi")
     return size
+
+
+def size_text(size: int = USUAL) -> str:
+    """Bytes as ``--bus-storage`` takes them."""
+    for suffix, unit in sorted(_UNITS.items(), key=lambda one: -one[1]):
+        if size % unit == 0:
+            return f"{size // unit}{suffix}"
+    return str(size)
 
 
 def _wrong(option: str, why: str) -> Refused:
