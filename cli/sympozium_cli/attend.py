@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import os
 import signal
-import sys
 from dataclasses import dataclass
 
 from sympozium_cli.bus.named import Bus
@@ -17,7 +15,7 @@ from sympozium_cli.outcome import Outcome, outcome_of
 from sympozium_cli.person import Mouth, whoami
 from sympozium_cli.place import namespace_option
 from sympozium_cli.rundir import ENDED_FILE, RunDirectory
-from sympozium_cli.terminal import Terminal, print_answer, print_json, visible
+from sympozium_cli.terminal import Terminal, one_screen, print_answer, print_json, visible
 from sympozium_cli.view.ask import Approve, answerer_of
 from sympozium_cli.view.events import Events
 from sympozium_cli.view.live import Live
@@ -209,9 +207,7 @@ def _counted(number: int, what: str) -> str:
 
 def _on_the_same_screen(answer: str, wishes: Wishes, presenter: Presenter) -> bool:
     """Has a person just read it, where it would be printed again?"""
-    if wishes.quiet or presenter.last_turn != answer or not (sys.stdout.isatty() and sys.stderr.isatty()):
-        return False
-    return os.fstat(sys.stdout.fileno()).st_rdev == os.fstat(sys.stderr.fileno()).st_rdev
+    return not wishes.quiet and presenter.last_turn == answer and one_screen()
 
 
 def result_value(spec: RunSpec, outcome: Outcome) -> object:

@@ -118,6 +118,13 @@ def standard_error(*, quiet: bool = False) -> Terminal:
     return Terminal(sys.stderr, quiet=quiet)
 
 
+def one_screen() -> bool:
+    """Do standard output and standard error lead to the same terminal?"""
+    if not (sys.stdout.isatty() and sys.stderr.isatty()):
+        return False
+    return os.fstat(sys.stdout.fileno()).st_rdev == os.fstat(sys.stderr.fileno()).st_rdev
+
+
 def print_answer(text: str) -> None:
     """The answer on standard output: as it is, but visible where that is a terminal. Raises OSError."""
     shown = visible(text) if sys.stdout.isatty() else text

@@ -31,6 +31,7 @@ from sympozium_cli.view.live import Live
 from sympozium_cli.view.present import Presenter
 from sympozium_cli.view.wait import Elsewhere
 from sympozium_protocol.exits import Ended, Reason
+from sympozium_protocol.files import digest
 from sympozium_protocol.kube.attested import attest
 from sympozium_protocol.kube.client import Client
 from sympozium_protocol.kube.login import login
@@ -111,6 +112,71 @@ def test_the_view_has_tidied_up_before_a_command_that_is_told_to_go_is_over(monk
     monkeypatch.setattr(Window, "show", show)
     asyncio.run(asyncio.wait_for(attend(), 30))
     assert order == ["taken back", "closed"]
+
+
+def finished(phase: str, reason: str, text: str) -> dict[str, Any]:
+    """The run when it is over: with this answer, or why it has none."""
+    said = {"output": text, "outputDigest": digest(text.encode())} if phase == "Succeeded" else {"message": text}
+    metadata = {**RUN["metadata"], "creationTimestamp": NOW}
+    return {"metadata": metadata, "status": {**RUN["status"], "phase": phase, "reason": reason, **said}}
+
+
+def attended(monkeypatch: pytest.MonkeyPatch, end: dict[str, Any], seen: str, *, quiet: bool = False) -> str:
+    """What stands on standard error of a person who saw ``seen`` and then the end."""
+
+    async def states(*_: object) -> AsyncIterator[dict[str, Any]]:
+        yield RUN
+        yield end
+
+    async def show(window: Window, api: object, found: object) -> None:
+        window._presenter.last_turn = seen
+
+    async def found(*_: object, **__: object) -> object:
+        return object()
+
+    terminal = io.StringIO()
+
+    async def attend() -> None:
+        api: Any = object()
+        wishes = Wishes("wait", "text", quiet)
+        await Attendance(api, There(), "careful-1", "payments", wishes, Terminal(terminal)).run()
+
+    monkeypatch.setattr(attending, "states", states)
+    monkeypatch.setattr(attending, "known", found)
+    monkeypatch.setattr(Window, "show", show)
+    asyncio.run(asyncio.wait_for(attend(), 30))
+    return terminal.getvalue()
+
+
+def test_why_a_run_was_cancelled_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = attended(monkeypatch, finished("Cancelled", "Cancelled", "cancelled by admin"), "")
+
+    assert said.count("cancelled by admin") == 1
+    assert "error: Cancelled: cancelled by admin\n" in said
+
+
+@pytest.mark.parametrize(
+    ("seen", "one_screen", "quiet", "printed"),
+    [
+        ("It is done.", True, False, ""),
+        ("It is done.", False, False, "It is done.\n"),
+        ("It is done.", True, True, "It is done.\n"),
+        ("I look.", True, False, "It is done.\n"),
+    ],
+)
+def test_an_answer_that_a_person_has_just_read_is_not_printed_on_the_same_screen_again(
+    monkeypatch: pytest.MonkeyPatch,
+    capfdbinary: pytest.CaptureFixture[bytes],
+    seen: str,
+    one_screen: bool,
+    quiet: bool,
+    printed: str,
+) -> None:
+    monkeypatch.setattr(attending, "one_screen", lambda: one_screen)
+
+    attended(monkeypatch, finished("Succeeded", "Completed", "It is done."), seen, quiet=quiet)
+
+    assert capfdbinary.readouterr().out.decode() == printed
 
 
 def test_a_run_that_goes_on_without_its_command_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from sympozium_cli.cluster.beginning import UNSEEN
+from sympozium_cli.cluster.bus_pod import no_way, trouble
 from sympozium_cli.cluster.ending import begun, outcome_of_status, state_of
-from sympozium_cli.cluster.following import states
+from sympozium_cli.cluster.following import over, states
 from sympozium_cli.cluster.objects import cancel_run
 from sympozium_cli.cluster.reaching import known
 from sympozium_cli.cluster.rights import refused
 from sympozium_cli.cluster.there import There
 from sympozium_cli.cluster.watching import Window
 from sympozium_cli.outcome import Outcome
-from sympozium_cli.terminal import Terminal, print_answer, print_json, visible
+from sympozium_cli.terminal import Terminal, one_screen, print_answer, print_json, visible
 from sympozium_cli.view.ask import Approve
 from sympozium_protocol.bus.faults import Away, Forbidden
 from sympozium_protocol.exits import Ended, Reason
@@ -91,7 +92,8 @@ class Attendance:
     async def _to_the_end(self) -> KubeObject:
         last: KubeObject = {}
         async for last in states(self._api, self._name, self._namespace, self._say):
-            self._show(last)
+            if not over(last):  # its end is told by itself
+                self._show(last)
             self._look(last)
         if self._view:
             await asyncio.wait([self._view], timeout=LAST_WORDS)
@@ -117,8 +119,13 @@ class Attendance:
         except Forbidden:
             why = refused("", "get", self._namespace, self._name).message
             self._say(f"the run goes on, but is not seen: {why}")
-        except (Ended, Away, KubeError) as fault:
-            self._say(f"the run goes on, but what it says is not seen: {fault}")
+        except Away as fault:
+            self._unseen_as(no_way(why) if (why := await trouble(self._api)) else fault)
+        except (Ended, KubeError) as fault:
+            self._unseen_as(fault)
+
+    def _unseen_as(self, fault: Exception) -> None:
+        self._say(f"the run goes on, but what it says is not seen: {fault}")
 
     def _show(self, run: KubeObject) -> None:
         said = state_of(run)
@@ -193,4 +200,6 @@ class Attendance:
         if outcome.answer is None:
             how = self._command("logs")
             self._say(f"this is the beginning of {outcome.result.output_size} bytes; the whole: {how}")
-        print_answer(outcome.result.output if outcome.answer is None else outcome.answer)
+        answer = outcome.result.output if outcome.answer is None else outcome.answer
+        if self._wishes.quiet or self._window.last_turn != answer or not one_screen():
+            print_answer(answer)

@@ -8,13 +8,15 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from sympozium_cli.bus.named import Bus, check_installed as check_bus_installed
 from sympozium_cli.cluster.beginning import not_begun
-from sympozium_cli.cluster.connecting import at_once, ended
-from sympozium_cli.cluster.ending import begun
+from sympozium_cli.cluster.bus_pod import POD, no_way, trouble, unreached
+from sympozium_cli.cluster.connecting import at_once
+from sympozium_cli.cluster.ending import begun, state_of
 from sympozium_cli.cluster.following import over
 from sympozium_cli.cluster.objects import found_run
 from sympozium_cli.cluster.rights import check_may, refusal
@@ -32,7 +34,6 @@ from sympozium_protocol.kube.login import Login
 from sympozium_protocol.kube.person import shown_token, with_token
 from sympozium_protocol.kube.resources import CONFIG_MAPS
 
-POD: Final = "sympozium-bus-0"
 PORT: Final = 4222
 AUTHORITIES: Final = "sympozium-bus-ca"
 """A ConfigMap that everybody may read."""
@@ -54,6 +55,8 @@ class Known:
     """The attestation that is shown, where there is no token: taken back at the end."""
     over: bool = False
     """Nothing more will be said."""
+    state: str = ""
+    """Where its AgentRun stands, in one line."""
     refused: str = ""
     """Why what was asked for besides may not be done; empty: it may."""
 
@@ -66,7 +69,7 @@ async def known(api: Client, there: There, name: str, namespace: str, verb: str 
     """
     check_bus_installed()
     if there.token:
-        async with Client(with_token(api.login, _read(there.token))) as other:
+        async with Client(with_token(api.login, read_token(there.token))) as other:
             return await _known(other, there, name, namespace, verb, also)
     return await _known(api, there, name, namespace, verb, also)
 
@@ -82,7 +85,8 @@ async def _known(api: Client, there: There, name: str, namespace: str, verb: str
     shown = await shown_token(api, namespace, name)  # last: what it may make is to be taken back
     attested = shown.token if shown.token.startswith(ATTESTED) else ""
     key = RunKey(namespace, str(run["status"]["run"]))
-    return Known(api.login, key, shown.encode(), authorities, attested, over(run), why_not.message if why_not else "")
+    refused = why_not.message if why_not else ""
+    return Known(api.login, key, shown.encode(), authorities, attested, over(run), state_of(run), refused)
 
 
 async def _forget(api: Client, found: Known) -> None:
@@ -93,11 +97,17 @@ async def _forget(api: Client, found: Known) -> None:
                 await take_back(api, found.attested)
 
 
-def _read(file: str) -> str:
+def read_token(file: str) -> str:
+    """Raises Ended (Usage)."""
     try:
-        return Path(file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Ended(Reason.Usage, f"command line: --bus-token: {file}: {error}") from None
+        if token := Path(file).read_text(encoding="utf-8").strip():
+            return token
+        why = "is empty"
+    except UnicodeDecodeError:
+        why = "is no text"
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+    raise Ended(Reason.Usage, f"command line: --bus-token: {file}: {why}")
 
 
 def no_bus(missing: str) -> Ended:
@@ -125,19 +135,39 @@ def reached(there: There, name: str, verb: str) -> Iterator[OnBus]:
             stack.callback(at_once, there, lambda api: _forget(api, found))
         try:
             port = stack.enter_context(forwarding(found.login, SYSTEM_NAMESPACE, POD, PORT))
-        except NotFound:
-            raise no_bus(f"pod {SYSTEM_NAMESPACE}/{POD}") from None
         except KubeError as error:
-            raise ended(error, found.login, f"pod {SYSTEM_NAMESPACE}/{POD}") from None
+            raise at_once(there, partial(unreached, error)) from None
         bus = stack.enter_context(_files(found, port))
-        yield OnBus(bus, found.run, f" {there.words(found.run.namespace)}", 0 if found.over else PATIENCE)
+        try:
+            yield OnBus(bus, found.run, f" {there.words(found.run.namespace)}", 0 if found.over else PATIENCE)
+        except Ended as fault:
+            raise at_once(there, partial(_explained, fault, found, name)) from None
+
+
+async def _explained(fault: Ended, found: Known, name: str, api: Client) -> Ended:
+    """What the bus said, or did not say, with what the cluster knows about it."""
+    if fault.reason is Reason.RunNotFound:
+        return not_recorded(name, found.state)
+    if fault.reason is Reason.BusRefused and (why := await trouble(api)):
+        return no_way(why)
+    return fault
+
+
+def not_recorded(name: str, state: str) -> Ended:
+    """For whoever wants to read a run that the bus has nothing of. ``state``: as its AgentRun has it. Pure."""
+    why = "the bus has no record of it (has it lost what it had?)"
+    return Ended(Reason.RunNotFound, f"{name}: {why}; its AgentRun says: {state}")
 
 
 @contextlib.asynccontextmanager
 async def reached_beside(api: Client, found: Known) -> AsyncIterator[Bus]:
-    """The same within a running loop, which carries the connections. Raises KubeError."""
+    """The same within a running loop, which carries the connections. Raises Ended."""
     try:
-        async with forwarded(api, SYSTEM_NAMESPACE, POD, PORT) as port:
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                port = await stack.enter_async_context(forwarded(api, SYSTEM_NAMESPACE, POD, PORT))
+            except KubeError as error:
+                raise await unreached(error, api) from None
             with _files(found, port) as bus:
                 yield bus
     finally:

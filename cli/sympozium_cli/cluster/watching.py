@@ -91,6 +91,11 @@ class Window:
                 await self._follow(copy, answerer)
             self.outcome = _outcome(ipc, found.run.run)
 
+    @property
+    def last_turn(self) -> str:
+        """What the agent said last, as far as it was shown."""
+        return self._presenter.last_turn
+
     def cancelling(self) -> None:
         """The run is to end: nobody is asked any more."""
         self._asks = False
