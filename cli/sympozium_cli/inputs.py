@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 import sys
@@ -23,6 +24,8 @@ from sympozium_protocol.files import MAX_FILE
 from sympozium_protocol.messages.spec import RunSpec
 
 YAML: Sequence[str] = (".yaml", ".yml")
+STANDARD_INPUT = Path("standard input")
+"""Stands for it among files, by identity: a file may be called so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,8 @@ def made(
     told: Mapping[str, str] | None = None,
 ) -> tuple[Objects, RunSpec, Pod]:
     """A run without its keys. ``contained``: its programs will be containers. Raises Ended as ``prepare`` does."""
+    if "-" in files:
+        raise Ended(Reason.Usage, "command line: --file: -: must be a file, for what reads it again later")
     objects = documents(files)
     packs, skills = with_own(shipped(), flags.skills)
     flags = replace(flags, skills=skills)
@@ -93,10 +98,12 @@ def _saved(objects: Objects, spec: RunSpec, pod: Pod, files: Sequence[str], flag
 
 
 def expand(files: Sequence[str]) -> Iterator[Path]:
-    """The files that ``-f`` names; a directory stands for the YAML files in it."""
+    """The files that ``-f`` names; a directory stands for the YAML files in it, - for standard input."""
     for name in files:
         path = Path(name)
-        if path.is_dir():
+        if name == "-":
+            yield STANDARD_INPUT
+        elif path.is_dir():
             yield from _inside(path)
         else:
             yield path
@@ -111,7 +118,18 @@ def _inside(directory: Path) -> list[Path]:
 
 def read(path: Path) -> bytes:
     """A document that the person named. Raises Ended (InvalidDocument)."""
+    if path is STANDARD_INPUT:
+        return _standard_input()
     return _read(path, Reason.InvalidDocument)
+
+
+@functools.cache
+def _standard_input() -> bytes:
+    """It can be read once, and is wanted twice: to be checked, and to be applied. Raises Ended (InvalidDocument)."""
+    data = sys.stdin.buffer.read(MAX_FILE + 1)
+    if len(data) > MAX_FILE:
+        raise Ended(Reason.InvalidDocument, f"{STANDARD_INPUT}: is larger than {MAX_FILE >> 20} MiB")
+    return data
 
 
 def _read(path: Path, reason: Reason) -> bytes:

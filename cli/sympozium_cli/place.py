@@ -40,7 +40,9 @@ class OnBus:
     """Seconds within which the bus will know it that does not yet."""
 
 
-def place_of(url: str, token: str, authorities: str, namespace: str, on: str, context: str, kubeconfig: str) -> Place:
+def place_of(
+    url: str, token: str, authorities: str, namespace: str, on: str | None, context: str, kubeconfig: str
+) -> Place:
     """Raises Ended (Usage, MissingReference)."""
     cluster = there_of(on, kubeconfig, context, namespace)
     if cluster is None:

@@ -6,12 +6,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sympozium_protocol.exits import Reason
+from sympozium_cli.cluster import reaching
+from sympozium_cli.cluster.there import There
+from sympozium_protocol.exits import Ended, Reason
 from tests.support.canned import Canned, canned
 
 OURS = "/apis/sympozium.ai/v1alpha1"
@@ -180,3 +183,87 @@ def test_a_memory_of_a_cluster_is_not_said_to_be_missing(shell: Shell, words: tu
 
     assert done.returncode == Reason.Usage
     assert "this command looks into memories of this machine alone" in done.stderr
+
+
+# -- the bus ---------------------------------------------------------------------------------------------------
+
+RUN = f"{OURS}/namespaces/payments/agentruns/one"
+BUS_POD = "/api/v1/namespaces/sympozium-system/pods/sympozium-bus-0"
+BEGUN = {"phase": "Running", "run": "one-1", "startTime": "2026-11-21T10:00:00Z"}
+LOST = {**BEGUN, "phase": "Failed", "reason": "NodeLost", "message": "its node has gone"}
+
+
+def about_a_run(status: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """What an API server answers about a run that has begun, but for the bus."""
+    return {
+        RUN: {"metadata": {"name": "one", "namespace": "payments"}, "status": status},
+        "/api/v1/namespaces/sympozium-system/configmaps/sympozium-bus-ca": {"data": {"ca.crt": "certificates"}},
+        "/apis/authentication.k8s.io/v1/selfsubjectreviews": {"status": {"userInfo": {"username": "jo"}}},
+        **more,
+    }
+
+
+def pod(phase: str, *conditions: dict[str, str]) -> dict[str, Any]:
+    return {"metadata": {"name": "sympozium-bus-0"}, "status": {"phase": phase, "conditions": list(conditions)}}
+
+
+UNSCHEDULABLE = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no node has room"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (pod("Pending", UNSCHEDULABLE), "is Pending: Unschedulable: no node has room"),
+        (pod("Running"), "is Running, and not ready"),
+        (forbidden("get", "pods"), "cannot be reached (GET "),
+    ],
+)
+def test_a_bus_that_is_not_reached_is_told_by_what_its_pod_says(shell: Shell, answer: object, told: str) -> None:
+    shell.answers(about_a_run(BEGUN, **{BUS_POD: answer, f"{BUS_POD}/portforward": (500, {})}))
+    done = shell("logs", "one", "--on", "cluster")
+
+    assert done.returncode == Reason.BusRefused
+    assert f"error: the bus's pod sympozium-bus-0 {told}" in done.stderr
+    assert done.stderr.endswith("; see kubectl get pods -n sympozium-system\n")
+
+
+def test_a_bus_whose_pod_is_not_there_is_not_said_to_be_uninstalled(shell: Shell) -> None:
+    shell.answers(about_a_run(BEGUN))
+    done = shell("logs", "one", "--on", "cluster")
+
+    assert done.returncode == Reason.BusRefused
+    assert "the bus's pod sympozium-bus-0 is not there; see kubectl get pods" in done.stderr
+
+
+def test_a_run_of_which_the_bus_has_nothing_is_told_by_its_agent_run(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def forwarding(*_: object) -> Iterator[int]:
+        yield 1
+
+    monkeypatch.setattr(reaching, "forwarding", forwarding)
+    shell.answers(about_a_run(LOST))
+    with (
+        pytest.raises(Ended) as told,
+        reaching.reached(There(str(shell.config)), "one", "get"),
+    ):
+        raise Ended(Reason.RunNotFound, "one-1: the bus has no such run in payments")
+
+    assert told.value.reason is Reason.RunNotFound
+    assert told.value.message.startswith("one: the bus has no record of it")
+    assert told.value.message.endswith("its AgentRun says: Failed NodeLost: its node has gone")
+
+
+@pytest.mark.parametrize(("text", "told"), [(None, "no such file"), (b"", "is empty"), (b"\xff", "is no text")])
+def test_a_token_that_cannot_be_read_is_refused_before_there_is_a_run(
+    shell: Shell, tmp_path: Path, text: bytes | None, told: str
+) -> None:
+    token = tmp_path / "token"
+    if text is not None:
+        token.write_bytes(text)
+    done = shell("run", "--on", "cluster", "--instance", "sre", "look", "--bus-token", str(token))
+
+    assert done.returncode == Reason.Usage
+    assert f"--bus-token: {token}: {told}" in done.stderr
+    assert shell.server.asked == []

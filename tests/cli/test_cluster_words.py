@@ -62,7 +62,11 @@ def test_a_kubeconfig_that_is_not_there_is_named() -> None:
     ("words", "told"),
     [
         (("run", "--on", "cluster", "hello", "--provider", "openai"), "--provider: describes an instance"),
-        (("run", "--on", "cluster", "hello", "--replay", "one"), "--replay: describes an instance"),
+        (("run", "--on", "cluster", "hello", "--replay", "one"), "--replay: only for runs of this machine"),
+        (("run", "--on", "cluster", "hello", "--dir", "d", "--tag", "1"), "--dir, --tag: only for runs of this mac"),
+        (("run", "--on", "cluster", "--instance", "sre", "hi", "--bus-token", "/no/t"), "--bus-token: /no/t: no such"),
+        (("runs", "list", "-o", "nmae"), "'nmae' is not one of 'text', 'json', 'table', 'wide', 'yaml', 'name'"),
+        (("logs", "one", "--on", "clutser"), "'clutser' is not one of 'cluster'"),
         (("run", "--on", "cluster", "hello"), "--instance: missing"),
         (("run", "--on", "cluster", "--instance", "sre"), "INPUT: missing"),
         (("run", "hello", "--context", "c"), "--context: needs --on cluster"),
@@ -77,6 +81,8 @@ def test_a_kubeconfig_that_is_not_there_is_named() -> None:
         (("runs", "list", "-o", "yaml"), "--output: yaml needs --on cluster"),
         (("install", "--bus-storage", "much"), "--bus-storage: 'much'"),
         (("install", "--timeout", "soon"), "--timeout: must be a duration"),
+        (("install", "--timeout", "0s"), "--timeout: 0s: must be more"),
+        (("uninstall", "--timeout", "0s"), "--timeout: 0s: must be more"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_by_name(words: tuple[str, ...], told: str) -> None:
@@ -313,3 +319,25 @@ def test_what_keeps_a_pod_from_starting_is_told_in_the_cluster_s_words() -> None
     pod = {"metadata": {"name": "one"}, "status": {"containerStatuses": [waiting, quiet]}}
 
     assert readiness.troubles([pod]) == ("pod one: ErrImagePull: not found",)
+
+
+# -- documents on standard input ------------------------------------------------------------------------------
+
+
+def on_standard_input(text: str, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).parent / "sympozium"), *words]
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_what_is_wrong_in_documents_on_standard_input_is_told_as_of_any_other() -> None:
+    done = on_standard_input(INSTANCE.replace("scripted", "scripted, colour: red"), "instances", "apply", "-f", "-")
+
+    assert done.returncode == Reason.InvalidDocument
+    assert "standard input: spec.provider.colour" in done.stderr
+
+
+def test_documents_on_standard_input_make_a_run_of_a_cluster_and_none_of_this_machine() -> None:
+    words = ("run", "-f", "-", "look around", "--dry-run")
+
+    assert "kind: SympoziumInstance" in on_standard_input(INSTANCE, *words, "--on", "cluster").stdout
+    assert "--file: -: must be a file" in on_standard_input(INSTANCE, *words).stderr

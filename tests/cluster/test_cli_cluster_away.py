@@ -69,9 +69,21 @@ def test_a_kubeconfig_that_is_empty_says_so(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.write_text("")
 
-    _, said = refused(empty, *LIST)
+    for words in ((), ("--context", "any")):
+        code, said = refused(empty, *LIST, *words)
+        assert code == Reason.Usage
+        assert f"{empty}: has no context, and so leads to no cluster; name another: --kubeconfig" in said
 
-    assert "it names no current context; say which with --context: it has none" in said
+
+@pytest.mark.parametrize("text", ["hello", "[a, b]", "7"])
+def test_a_file_that_is_no_kubeconfig_is_named(tmp_path: Path, text: str) -> None:
+    odd = tmp_path / "odd"
+    odd.write_text(text)
+
+    code, said = refused(odd, *LIST)
+
+    assert code == Reason.Usage
+    assert said.startswith(f"error: {odd}: is no kubeconfig: ")
 
 
 @pytest.mark.parametrize("words", [LIST, ("run", "--on", "cluster", "--instance", "sre", "look"), ("install",)])

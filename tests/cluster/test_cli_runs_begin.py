@@ -192,7 +192,13 @@ def test_who_may_not_even_read_is_told_a_role_that_may(kinds: Cluster, late: str
 
     assert code == Reason.PolicyDenied
     assert 'cannot list resource "agentruns"' in said
-    assert "the ClusterRoles view and sympozium-view have it" in said
+    assert f"the ClusterRoles view and sympozium-view have it, bound in {other}" in said
+
+
+def test_who_may_not_read_all_namespaces_is_told_how_the_role_is_bound(viewer: Path) -> None:
+    _, said = refused(viewer, "runs", "list", "--on", "cluster", "-A")
+
+    assert "the ClusterRoles view and sympozium-view have it, by a ClusterRoleBinding" in said
 
 
 def test_who_may_not_cancel_is_told_a_role_that_may(late: str, viewer: Path) -> None:
@@ -226,6 +232,15 @@ def test_a_namespace_that_is_not_there_is_what_is_told(kinds: Cluster, words: tu
     assert said == (
         "error: the cluster has no namespace nowhere: kubectl create namespace nowhere, or name another with -n\n"
     )
+
+
+@pytest.mark.parametrize("name", ["Team_A", "-a", "a" * 64])
+def test_what_is_no_name_of_a_namespace_is_told_so(kinds: Cluster, name: str) -> None:
+    for words in (("instances", "list"), ("run", "--on", "cluster", "--instance", "sre", "look")):
+        code, said = refused(kinds.kubeconfig, *words, f"--namespace={name}")
+
+        assert code == Reason.Usage
+        assert f"--namespace: {name}: is no name of a namespace" in said
 
 
 def test_a_namespace_that_a_document_names_and_is_not_there_is_told_with_it(kinds: Cluster, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Final, TypeVar
 
@@ -20,6 +21,9 @@ from sympozium_protocol.kube.login import Login, login
 from sympozium_protocol.kube.resources import NAMESPACES, OURS, Resource
 
 T = TypeVar("T")
+
+_NAMESPACE: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_IN_NAMESPACE: Final = re.compile(r' in the namespace "([a-z0-9-]+)"')
 
 MANAGER: Final = "sympozium"
 """As whom the command applies what people give it."""
@@ -70,7 +74,8 @@ def _right(error: KubeError) -> str:
     for resource in OURS:
         if error.details.get("group") == resource.group and error.details.get("kind") == resource.plural:
             verb = error.message.partition(" cannot ")[2].partition(" ")[0]
-            roles = needed(verb, resource, "").partition("; ")[2]
+            where = _IN_NAMESPACE.search(error.message)
+            roles = needed(verb, resource, where[1] if where else "").partition("; ")[2]
             return f"; {roles}" if isinstance(error, errors.Forbidden) and roles else ""
     return ""
 
@@ -96,6 +101,9 @@ def not_installed(resource: Resource) -> Ended:
 
 def no_namespace(name: str) -> Ended:
     """The namespace that is meant is not there. Pure."""
+    if not _NAMESPACE.fullmatch(name):
+        why = f"command line: --namespace: {name}: is no name of a namespace: 1 to 63 small letters, digits and -"
+        return Ended(Reason.Usage, why)
     why = f"the cluster has no namespace {name}: kubectl create namespace {name}, or name another with -n"
     return Ended(Reason.MissingReference, why)
 

@@ -18,30 +18,30 @@ def check_context(there: There) -> None:
         return
     names = sorted({name for value in documents for name in _contexts(value)})
     current = next((str(value["current-context"]) for value in documents if value.get("current-context")), "")
+    if not names:
+        raise Ended(Reason.Usage, f"{files}: has no context, and so leads to no cluster; name another: --kubeconfig")
+    told = f"it has {', '.join(names)}"
     if there.context and there.context not in names:
-        raise Ended(Reason.Usage, f"command line: --context: {files} has no context {there.context}; {_told(names)}")
+        raise Ended(Reason.Usage, f"command line: --context: {files} has no context {there.context}; {told}")
     if not there.context and current not in names:
         why = f"its current context {current} is not in it" if current else "it names no current context"
-        raise Ended(Reason.Usage, f"{files}: {why}; say which with --context: {_told(names)}")
+        raise Ended(Reason.Usage, f"{files}: {why}; say which with --context: {told}")
 
 
 def _read(file: str) -> dict[str, Any] | None:
+    """None where it cannot be read. Raises Ended (Usage)."""
     import yaml
 
     try:
         value = yaml.safe_load(Path(file).read_bytes())
     except (OSError, ValueError, yaml.YAMLError):
         return None
-    if value is None:
-        return {}
-    return value if isinstance(value, dict) else None
+    if not isinstance(value, dict | None):
+        raise Ended(Reason.Usage, f"{file}: is no kubeconfig: it holds no fields such as clusters and contexts")
+    return value or {}
 
 
 def _contexts(value: dict[str, Any]) -> list[str]:
     found = value.get("contexts")
     named = found if isinstance(found, list) else ()
     return [str(one["name"]) for one in named if isinstance(one, dict) and one.get("name")]
-
-
-def _told(names: list[str]) -> str:
-    return f"it has {', '.join(names)}" if names else "it has none"

@@ -17,11 +17,12 @@ SELF_ACCESS: Final = Resource(
 
 
 def needed(verb: str, resource: Resource, namespace: str) -> str:
-    """The right as RBAC writes it, and the roles that have it. Pure."""
+    """The right as RBAC writes it, and the roles that have it. No ``namespace``: in all of them. Pure."""
     where = f" in namespace {namespace}" if namespace else ""
     right = f"the verb {verb} on {resource.plural}.{resource.group or 'core'}{where}"
     role = role_with(verb, resource.plural)
-    return f"{right}; the ClusterRoles {role} and sympozium-{role} have it" if role else right
+    bound = f"bound in {namespace}" if namespace else "by a ClusterRoleBinding"
+    return f"{right}; the ClusterRoles {role} and sympozium-{role} have it, {bound}" if role else right
 
 
 def role_with(verb: str, plural: str) -> str:

@@ -10,6 +10,7 @@ from sympozium_cli.cluster.applying import Asked, apply_all, documents_in
 from sympozium_cli.cluster.attending import Attendance, Wishes
 from sympozium_cli.cluster.connecting import MANAGER, at_once, check_namespace, ended, not_installed
 from sympozium_cli.cluster.planning import Plan, Said, plan
+from sympozium_cli.cluster.reaching import read_token
 from sympozium_cli.cluster.tables import as_yaml
 from sympozium_cli.cluster.there import There
 from sympozium_cli.terminal import Terminal, standard_error, visible
@@ -21,7 +22,11 @@ from sympozium_protocol.kube.errors import Forbidden, KubeError, NotFound
 from sympozium_protocol.kube.resources import INSTANCES, RUNS
 
 OF_A_RUN = frozenset({"--instance", "--policy", "--timeout", "--max-steps", "--max-tokens", "--max-usd"})
-"""What an AgentRun can say. The rest describes an instance, or another place."""
+"""What an AgentRun can say. The rest describes an instance, or is of this machine."""
+OF_THIS_MACHINE = frozenset(
+    {"--dir", "--replay", "--elsewhere", "--registry", "--tag", "--bus", "--bus-ca", "--bus-key"}
+)
+"""What makes no sense elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +46,24 @@ class Wanted:
 
 def run(wanted: Wanted) -> int:
     """The exit code. Raises Ended before anything was created."""
-    if other := sorted(wanted.given - OF_A_RUN):
-        why = (
-            "describes an instance, or another place than a cluster; say it in a SympoziumInstance and give it with -f"
-        )
-        raise Ended(Reason.Usage, f"command line: {', '.join(other)}: {why}")
+    _check_options(wanted.given)
+    if wanted.there.token:
+        read_token(wanted.there.token)  # what it is needed for begins only when the run is there
     planned = plan(documents_in(wanted.files), _said(wanted))
     if wanted.dry_run:
         for one in (*(document.value for document in planned.applied), planned.run):
             sys.stdout.write(f"---\n{as_yaml(one, ascii_only=sys.stdout.isatty())}")
         return 0
     return at_once(wanted.there, lambda api: _run(api, wanted, planned))
+
+
+def _check_options(given: frozenset[str]) -> None:
+    """Raises Ended (Usage)."""
+    if local := sorted(given & OF_THIS_MACHINE):
+        raise Ended(Reason.Usage, f"command line: {', '.join(local)}: only for runs of this machine; not --on cluster")
+    if other := sorted(given - OF_A_RUN):
+        why = "describes an instance; say it in a SympoziumInstance and give it with -f"
+        raise Ended(Reason.Usage, f"command line: {', '.join(other)}: {why}")
 
 
 def _said(wanted: Wanted) -> Said:

@@ -28,7 +28,7 @@ class There:
         return " ".join(("--on cluster", *(f"{option} {value}" for option, value in named if value)))
 
 
-def there_of(on: str, kubeconfig: str, context: str, namespace: str) -> There | None:
+def there_of(on: str | None, kubeconfig: str, context: str, namespace: str) -> There | None:
     """What the options say; None where the run is not on a cluster. Raises Ended (Usage)."""
     for option, said in (("--kubeconfig", kubeconfig), ("--context", context)):
         if said and on != "cluster":

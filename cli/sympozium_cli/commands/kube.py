@@ -36,19 +36,21 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Its name.", show_defa
 Names = Annotated[list[str], typer.Argument(metavar="NAME", help="Their names.", show_default=False)]
 Files = Annotated[
     list[str],
-    typer.Option("--file", "-f", "--filename", metavar="FILE", help="Objects in YAML; may be repeated."),
+    typer.Option(
+        "--file", "-f", "--filename", metavar="FILE", help="Objects in YAML; may be repeated. -: standard input."
+    ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="The API server checks it and keeps nothing.")]
 ForceConflicts = Annotated[bool, typer.Option("--force-conflicts", help="Take over fields that others have applied.")]
 
 OnCluster = Annotated[
-    Literal["", "cluster"],
+    Literal["cluster"] | None,
     typer.Option(
         "--on", metavar="cluster", help="The run is an AgentRun of a cluster; RUN is its name.", show_default=False
     ),
 ]
 ListedOutput = Annotated[
-    Literal["", "text", "json", "table", "wide", "yaml", "name"],
+    Literal["text", "json", "table", "wide", "yaml", "name"] | None,
     typer.Option(
         "--output",
         "-o",
@@ -57,7 +59,7 @@ ListedOutput = Annotated[
     ),
 ]
 ListedOnCluster = Annotated[
-    Literal["", "cluster"], typer.Option("--on", metavar="cluster", help="Those of a cluster.", show_default=False)
+    Literal["cluster"] | None, typer.Option("--on", metavar="cluster", help="Those of a cluster.", show_default=False)
 ]
 ThereNamespace = Annotated[
     str,
@@ -70,17 +72,17 @@ ThereNamespace = Annotated[
 ]
 
 
-def of_cluster(output: str) -> str:
+def of_cluster(output: str | None) -> str:
     """How a list of a cluster is shown: text is a table there."""
-    return "table" if output in ("", "text") else output
+    return "table" if output in (None, "text") else output
 
 
-def of_here(output: str, everywhere: bool) -> str:
+def of_here(output: str | None, everywhere: bool) -> str:
     """How a list of this machine is shown. Raises Ended (Usage) for what only a cluster's can be."""
     from sympozium_protocol.exits import Ended, Reason
 
     if everywhere:
         raise Ended(Reason.Usage, "command line: --all-namespaces: needs --on cluster")
-    if output not in ("", "text", "json"):
+    if output not in (None, "text", "json"):
         raise Ended(Reason.Usage, f"command line: --output: {output} needs --on cluster")
     return output or "text"

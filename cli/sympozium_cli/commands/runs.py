@@ -23,11 +23,11 @@ def list_command(
     bus: o.ListedUrl = "",
     bus_ca: o.BusAuthorities = "",
     namespace: k.ThereNamespace = "",
-    on: k.ListedOnCluster = "",
+    on: k.ListedOnCluster = None,
     everywhere: k.AllNamespaces = False,
     context: k.Context = "",
     kubeconfig: k.Kubeconfig = "",
-    output: k.ListedOutput = "",
+    output: k.ListedOutput = None,
 ) -> None:
     """List runs: name, time, how each stands, how its input begins.
 
@@ -53,7 +53,7 @@ def show_command(
     bus_token: o.BusToken = "",
     bus_ca: o.BusAuthorities = "",
     namespace: k.ThereNamespace = "",
-    on: k.OnCluster = "",
+    on: k.OnCluster = None,
     context: k.Context = "",
     kubeconfig: k.Kubeconfig = "",
     output: ShowOutput = "text",

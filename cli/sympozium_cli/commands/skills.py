@@ -19,12 +19,12 @@ Dir = Annotated[str, typer.Argument(metavar="DIR", help="Holds pack.yaml and SKI
 
 @skills.command("list")
 def list_command(
-    on: k.ListedOnCluster = "",
+    on: k.ListedOnCluster = None,
     everywhere: k.AllNamespaces = False,
     namespace: k.Namespace = "",
     context: k.Context = "",
     kubeconfig: k.Kubeconfig = "",
-    output: k.ListedOutput = "",
+    output: k.ListedOutput = None,
 ) -> None:
     """List skill packs: category, programs, tools.
 

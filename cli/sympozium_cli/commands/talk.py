@@ -24,7 +24,7 @@ def logs_command(
     bus_token: o.BusToken = "",
     bus_ca: o.BusAuthorities = "",
     namespace: k.ThereNamespace = "",
-    on: k.OnCluster = "",
+    on: k.OnCluster = None,
     context: k.Context = "",
     kubeconfig: k.Kubeconfig = "",
 ) -> None:
@@ -42,7 +42,7 @@ def send_command(
     bus_token: o.BusToken = "",
     bus_ca: o.BusAuthorities = "",
     namespace: k.ThereNamespace = "",
-    on: k.OnCluster = "",
+    on: k.OnCluster = None,
     context: k.Context = "",
     kubeconfig: k.Kubeconfig = "",
 ) -> None:
@@ -67,7 +67,7 @@ def answer_command(*, allow: bool) -> Callable[..., None]:
         bus_token: o.BusToken = "",
         bus_ca: o.BusAuthorities = "",
         namespace: k.ThereNamespace = "",
-        on: k.OnCluster = "",
+        on: k.OnCluster = None,
         context: k.Context = "",
         kubeconfig: k.Kubeconfig = "",
     ) -> None:
@@ -89,7 +89,7 @@ def cancel_command(
     bus_token: o.BusToken = "",
     bus_ca: o.BusAuthorities = "",
     namespace: k.ThereNamespace = "",
-    on: k.OnCluster = "",
+    on: k.OnCluster = None,
     context: k.Context = "",
     kubeconfig: k.Kubeconfig = "",
 ) -> None:

@@ -25,6 +25,8 @@ _ALIKE: Final = (
     "approve",
 )
 """Options that are a flag of the same name."""
+_SPELT: Final = {"directory": "--dir", "kube_context": "--context"}
+"""Options that are called otherwise than their parameter."""
 _LISTS: Final = {"skill": "skills", "mcp": "mcp", "elsewhere": "elsewhere"}
 
 
@@ -44,7 +46,7 @@ def files_of(said: Mapping[str, Any]) -> tuple[str, ...]:
 
 def option(name: str) -> str:
     """As it is typed."""
-    return f"--{name.replace('_', '-')}"
+    return _SPELT.get(name, f"--{name.replace('_', '-')}")
 
 
 def typed(context: typer.Context, name: str) -> bool:
