@@ -92,6 +92,15 @@ def test_a_run_whose_skill_is_killed_in_a_command_tells_the_model_and_does_nothi
     assert (status["phase"], status["output"]) == ("Succeeded", "interrupted one"), status["message"]
 
 
+def test_a_run_whose_pod_is_deleted_ends_by_name(installed: Installed, team: str) -> None:
+    """It is told to end, suspends, and nobody is asked anything: no answer would ever begin another pod."""
+    run, pod = begun(installed, team, "podless", {"say": "never said"})
+    installed.cluster.kubectl("delete", "pod", pod, "-n", team, "--wait=false")
+    status = run.ended()
+    assert (status["phase"], status["reason"]) == ("Failed", "Evicted"), status["message"]
+    assert status["message"] == "its pod was deleted while it worked"
+
+
 def test_a_run_goes_on_without_a_controller_and_the_next_one_tells_its_end(installed: Installed, team: str) -> None:
     run, pod = begun(installed, team, "orphan", *EFFECTS)
     kubectl = installed.cluster.kubectl

@@ -184,6 +184,23 @@ def test_an_answer_over_the_bus_begins_the_next_attempt(
     place.pod("asked", attempt=2)
 
 
+def test_a_run_whose_pod_was_told_to_end_and_that_asks_nobody_ends(
+    place: Place, controller: Operator, shared_nats: NatsServer
+) -> None:
+    place.run("told-to-end")
+    pod = place.pod("told-to-end")
+    until("the run has an id", lambda: place.status("told-to-end").get("run"))
+
+    async def ask() -> None:
+        async with bridge(shared_nats, place, "told-to-end") as gate:
+            await gate.say("bridge/questions/subject/2-1.json", question("2-1", "look"))
+            await gate.say("bridge/verdicts/subject/2-1.json", b"{}")
+
+    go(ask())
+    place.ends(pod, Termination(reason="Suspended", message="told to end"), 51)
+    assert place.becomes("told-to-end", "Failed")["reason"] == "Evicted"
+
+
 def test_a_run_whose_gate_waits_for_a_person_is_waiting_and_then_runs_on(
     place: Place, controller: Operator, shared_nats: NatsServer
 ) -> None:

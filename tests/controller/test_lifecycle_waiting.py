@@ -119,6 +119,24 @@ def test_the_call_that_a_suspended_run_asks_about_is_read_before_it_is_told() ->
     assert Emit("Normal", "Suspended", told["message"]) in actions
 
 
+def test_an_attempt_that_was_told_to_end_and_asks_nobody_is_the_end_of_its_run() -> None:
+    left = View(run(**HAS_JOB), job(), pod(SUSPENDED), bus=True, questions={}, idle=True)
+    told = status_of(decide(left, NOW))
+    assert (told["phase"], told["reason"]) == ("Failed", "Evicted")
+    assert told["message"] == "it was told to end while it worked"
+    assert left.pod is not None
+    left.pod["metadata"]["deletionTimestamp"] = utc(NOW)
+    assert status_of(decide(left, NOW))["message"] == "its pod was deleted while it worked"
+
+
+def test_a_participant_that_never_came_is_told_with_what_its_instance_lacks() -> None:
+    away = ended(Termination(reason="ParticipantUnavailable", message="not ready within 120 s: memory"), 30)
+    lacking = View(run(**HAS_JOB), job(), pod(away), unready="the memory: no node takes the pod")
+    told = status_of(decide(lacking, NOW))
+    wanted = "not ready within 120 s: memory; SympoziumInstance one: the memory: no node takes the pod"
+    assert (told["reason"], told["message"]) == ("ParticipantUnavailable", wanted)
+
+
 def test_the_calls_that_a_gate_waits_with_are_told_with_their_tools_and_how_to_answer() -> None:
     going = pod({"running": {"startedAt": utc(NOW)}}, "Running")
     heard = View(run(**HAS_JOB), job(), going, bus=True, asks=("ops/3-1", "ops/3-2"))

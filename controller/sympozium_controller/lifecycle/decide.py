@@ -6,7 +6,7 @@ ends a run is stored before anything of it is destroyed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from sympozium_controller.lifecycle import questions, status
@@ -27,9 +27,9 @@ from sympozium_controller.lifecycle.actions import (
     Start,
     TakeBackRights,
 )
-from sympozium_controller.lifecycle.ending import Ending, cancelled, ending_of
+from sympozium_controller.lifecycle.ending import Ending, cancelled, ending_of, stopped
 from sympozium_controller.lifecycle.trouble import Trouble, trouble_of
-from sympozium_controller.lifecycle.view import ANSWERED, EXPIRY, View, agent_state, attempt_of, condition
+from sympozium_controller.lifecycle.view import ANSWERED, EXPIRY, View, agent_state, attempt_of, condition, instance_of
 from sympozium_protocol.clock import seconds
 from sympozium_protocol.exits import Reason
 
@@ -175,7 +175,11 @@ def _end(view: View, ending: Ending, now: float) -> Actions:
     if ending.reason is Reason.Suspended:
         if view.bus and (view.questions is None or view.asks):
             return (ReadQuestions(over=True),)
-        return _patch(view, status.suspended(view, ending, now))
+        if not view.idle:
+            return _patch(view, status.suspended(view, ending, now))
+        ending = stopped(view, ending)
+    if ending.reason is Reason.ParticipantUnavailable and view.unready:
+        ending = replace(ending, message=f"{ending.message}; SympoziumInstance {instance_of(view.run)}: {view.unready}")
     account = ending.told
     if view.bus and account and account.cut and account.output_digest and view.output is None:
         return (ReadOutput(account.output_digest),)

@@ -47,6 +47,13 @@ def cancelled(view: View, when: str = "") -> Ending:
     return Ending(Reason.Cancelled, " ".join(filter(None, ("cancelled", when, view.by))))
 
 
+def stopped(view: View, ending: Ending) -> Ending:
+    """Instead of Suspended, for a run that waits for nobody: no answer would ever begin its next attempt."""
+    deleted = bool(view.pod and view.pod["metadata"].get("deletionTimestamp"))
+    why = "its pod was deleted while it worked" if deleted else "it was told to end while it worked"
+    return replace(ending, reason=Reason.Evicted, message=why)
+
+
 def _by_agent(view: View) -> Ending | None:
     ended = agent_state(view.pod, "terminated")
     if ended is None:

@@ -32,7 +32,8 @@ class View:
     stream has it, empty where it cannot be had, None: not looked for. ``answered``: the suspended attempt whose
     question was answered. ``asks``: the calls that its gate waits for a person with; None: nothing was heard of it.
     ``questions``: calls of which a person was asked and that have no answer, with their tools (empty where only the
-    id is known), as the stream has them; None: not looked for.
+    id is known), as the stream has them; None: not looked for. ``idle``: its pod has ended, and its stream has no call
+    that waits for a person. ``unready``: what its instance lacks, in words.
     """
 
     run: KubeObject
@@ -48,6 +49,8 @@ class View:
     answered: int = 0
     asks: tuple[str, ...] | None = None
     questions: Mapping[str, str] | None = None
+    idle: bool = False
+    unready: str = ""
 
     @property
     def uid(self) -> str:

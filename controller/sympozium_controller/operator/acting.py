@@ -42,6 +42,8 @@ from sympozium_protocol.kube.api import KubeApi, KubeObject
 from sympozium_protocol.kube.errors import NotFound
 from sympozium_protocol.kube.resources import JOBS, PODS, RUNS
 
+AWAY_AGAIN: Final = 2.0
+"""Seconds until a bus that is away is asked again how a run ended."""
 MISSING_AGAIN: Final = 5.0
 """Seconds until a run that lacks something is looked at again: nobody watches Secrets."""
 
@@ -127,6 +129,7 @@ class Acting:
             return
         self._memory.asks.pop(view.uid, None)
         self._memory.questions.pop(view.uid, None)
+        self._memory.idle.discard(view.uid)
         try:
             self._held.jobs.put(await self._starting.again(view.run, action.job, action.attempt))
             told.again = True
@@ -207,9 +210,15 @@ class Acting:
     async def _(self, action: ReadQuestions, view: View, told: Told) -> None:
         assert self._stream is not None
         found = await self._stream.questions(view.run["metadata"]["namespace"], view.id)
-        if action.over:
+        if action.over and found is None:  # whether it waits for anybody is known to the stream alone
+            self._later(key_of(view.run), AWAY_AGAIN)
+            return
+        if action.over and found is not None:
             self._memory.asks[view.uid] = ()
-        self._memory.questions[view.uid] = dict.fromkeys(() if action.over else view.asks or (), "") | found
+            if not found.unjudged:
+                self._memory.idle.add(view.uid)
+        named = found.open if found else {}
+        self._memory.questions[view.uid] = dict.fromkeys(() if action.over else view.asks or (), "") | named
         told.again = True
 
     @_do.register

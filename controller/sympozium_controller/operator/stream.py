@@ -68,6 +68,11 @@ class Story:
         return {call: tool for call, (tool, _) in self.asked.items() if CALL.fullmatch(call) and call not in decided}
 
     @property
+    def unjudged(self) -> set[str]:
+        """Calls that a person is asked about, whether or not one has answered."""
+        return {call for call in self.asked if CALL.fullmatch(call)} - self.judged
+
+    @property
     def _answers(self) -> set[str]:
         """Calls that were answered. An answer holds for the digest alone that was asked about."""
         return {call for call, (_, digest) in self.asked.items() if (call, digest) in self.said_of}
@@ -127,10 +132,9 @@ class Stream:
         story = await self._read(namespace, run, Story())
         return bool(story and story.answered)
 
-    async def questions(self, namespace: str, run: str) -> dict[str, str]:
-        """The calls that the run asks a person about, as participant/id, and their tools; empty when it is away."""
-        story = await self._read(namespace, run, Story())
-        return story.open if story else {}
+    async def questions(self, namespace: str, run: str) -> Story | None:
+        """What the run asked a person about, and what became of it; None when the bus is away."""
+        return await self._read(namespace, run, Story())
 
     async def cancel(self, namespace: str, run: str, now: float, by: str = "") -> bool:
         """Tell the agent to stop. ``by``: whose wish it is. False: the bus did not take it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sympozium_controller.lifecycle import line
+from sympozium_controller.lifecycle.readiness import READY
 from sympozium_controller.lifecycle.rights import Named
 from sympozium_controller.lifecycle.view import View, attempt_of, instance_of, is_final, is_of, owner_of
 from sympozium_controller.names import LABEL_RUN_NAME, run_id
@@ -18,7 +19,8 @@ class Memory:
     """Of runs that have not ended, by UID; nothing that a restart must not forget.
 
     ``seen``: since when it is known, by the monotonic clock. ``pod``: as it was last seen, when it is gone. ``gone``:
-    the server has no Job of it. ``outputs``, ``answered``, ``asks``, ``questions``: what was read and heard on the bus.
+    the server has no Job of it. ``outputs``, ``answered``, ``asks``, ``questions``, ``idle``: what was read and
+    heard on the bus.
     """
 
     seen: dict[str, float] = field(default_factory=dict)
@@ -28,6 +30,7 @@ class Memory:
     answered: dict[str, int] = field(default_factory=dict)
     asks: dict[str, tuple[str, ...]] = field(default_factory=dict)
     questions: dict[str, dict[str, str]] = field(default_factory=dict)
+    idle: set[str] = field(default_factory=set)
     accounts: dict[str, KubeObject] = field(default_factory=dict)
     """Those that are gone, with the namespaces where they had rights: until what gave them is taken back."""
     strays: dict[str, tuple[Key, set[Named]]] = field(default_factory=dict)
@@ -43,6 +46,7 @@ class Memory:
         for kept in (self.seen, self.pod, self.outputs, self.answered, self.asks, self.questions):
             kept.pop(uid, None)
         self.gone.discard(uid)
+        self.idle.discard(uid)
 
 
 class Views:
@@ -75,7 +79,15 @@ class Views:
             answered=self._memory.answered.get(uid, 0),
             asks=self._memory.asks.get(uid),
             questions=self._memory.questions.get(uid),
+            idle=uid in self._memory.idle,
+            unready=self._unready(run),
         )
+
+    def _unready(self, run: KubeObject) -> str:
+        instance = self._held.instances.get(run["metadata"]["namespace"], instance_of(run))
+        conditions = ((instance or {}).get("status") or {}).get("conditions") or ()
+        ready = next((one for one in conditions if one.get("type") == READY and one.get("status") == "False"), None)
+        return str(ready.get("message", "")) if ready else ""
 
     def _pod_of(self, job: KubeObject | None, uid: str) -> KubeObject | None:
         if job is None:
