@@ -11,7 +11,16 @@ from sympozium_controller.documents import parse
 from sympozium_controller.errors import Origin, Refused
 from sympozium_controller.flags import Flags
 from sympozium_controller.grants import Grant, RbacRule
-from sympozium_controller.lifecycle.rights import GRANTED, SWEPT, is_of, orphans, rights, taken_back, why_refused
+from sympozium_controller.lifecycle.rights import (
+    GRANTED,
+    MAX_WORDS,
+    SWEPT,
+    is_of,
+    orphans,
+    rights,
+    taken_back,
+    why_refused,
+)
 from sympozium_controller.objects import SkillPack
 from sympozium_controller.outfit import Outfit, outfit
 from sympozium_controller.packs import parse_pack
@@ -120,6 +129,26 @@ def test_what_the_installation_does_not_grant_is_named() -> None:
     assert found[0] is Reason.PolicyUnsatisfiable
     assert "in namespace payments" in found[1]
     assert "get, list secrets; patch deployments.apps named api" in found[1]
+
+
+def test_a_refusal_of_hundreds_of_words_is_told_in_few() -> None:
+    words = " ".join(f'"{"w" * 1000}{number}"' for number in range(256))
+    rule = f'{{APIGroups:[{words}], Resources:[{words}], Verbs:["get"]}}'
+    said = f"user is attempting to grant RBAC permissions not currently held:\n{rule * 9}"
+    found = why_refused(Forbidden(403, "Forbidden", said), "payments")
+    assert found is not None
+    assert "/251 more" in found[1]
+    assert ", and 4 more" in found[1]
+    assert len(found[1]) < 64 << 10
+
+
+def test_rules_times_namespaces_are_counted_before_they_are_multiplied() -> None:
+    words = tuple(f"w{number}" for number in range(256))
+    rules = [RbacRule(words, words, ("get", str(number))) for number in range(64)]
+    with pytest.raises(Refused, match=f"more than {MAX_WORDS} words") as caught:
+        made(grant(*rules, at=tuple(f"n{number}" for number in range(64))))
+    assert (caught.value.reason, caught.value.field) == (Reason.InvalidPack, "spec.sidecar.rbac")
+    assert len(made(grant(*rules, at=("ops", "payments")))) == 5
 
 
 def test_a_missing_namespace_is_named_and_a_busy_server_is_no_refusal() -> None:

@@ -8,7 +8,7 @@ namespaces: what lies there, or in none, bears the run's labels, and is deleted 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -41,6 +41,9 @@ SWEPT: Final = (CLUSTER_ROLE_BINDINGS, ROLE_BINDINGS, CLUSTER_ROLES, ROLES, SERV
 SELECTOR: Final = f"{LABEL_MANAGED_BY}={MANAGED_BY},{LABEL_RUN_UID}"
 """Selects the rights of all runs."""
 
+MAX_WORDS: Final = 1 << 17
+"""Words in the rules of one run, in all its namespaces together: a Role of so many is more than a server takes."""
+
 _GROUP: Final = "rbac.authorization.k8s.io"
 
 
@@ -60,9 +63,9 @@ def rights(
     """The objects to create for a run, in this order; none for one that was granted nothing.
 
     ``owner`` is the reference to its AgentRun, which has this ``uid``. Raises Refused (InvalidPack): a pack that is
-    not of the system namespace names rights in the whole cluster.
+    not of the system namespace names rights in the whole cluster, or rules times namespaces are too many.
     """
-    by_place = _union(grants)
+    by_place = _union(_bounded(grants))
     if not by_place:
         return ()
     places = ",".join(place or EVERYWHERE for place in by_place)
@@ -76,6 +79,23 @@ def rights(
         if one["metadata"].get("namespace") == namespace:
             one["metadata"]["ownerReferences"] = [dict(owner)]
     return tuple(found)
+
+
+def _bounded(grants: Iterable[Grant]) -> Iterator[Grant]:
+    """Counted before they are multiplied."""
+    words = 0
+    for grant in grants:
+        words += max(1, len(grant.namespaces)) * sum(map(_words, grant.rules))
+        if words > MAX_WORDS:
+            why = (
+                f"rights times namespaces of a run are more than {MAX_WORDS} words; name fewer, or * for all of a kind"
+            )
+            raise Refused(Reason.InvalidPack, grant.origin, "spec.sidecar.rbac", why)
+        yield grant
+
+
+def _words(rule: RbacRule) -> int:
+    return 1 + sum(map(len, (rule.api_groups, rule.resources, rule.verbs, rule.resource_names)))
 
 
 def _union(grants: Iterable[Grant]) -> dict[str, tuple[RbacRule, ...]]:
@@ -161,10 +181,12 @@ def is_of(existing: KubeObject, uid: str) -> bool:
 
 _LACKING: Final = re.compile(r"attempting to grant RBAC permissions not currently held:\s*(.*)", re.DOTALL)
 _RULE: Final = re.compile(r"\{([^{}]*)\}")
-_PART: Final = re.compile(r'(\w+):\[((?:"[^"]*"[\s,]*)*)\]')
+_PART: Final = re.compile(r'\b(\w+):\[((?:"[^"]*"[\s,]*)*)\]')
 _WORD: Final = re.compile(r'"([^"]*)"')
 _SHOWN: Final = 5
-"""Rules that a message names: the rest is counted."""
+"""Rules that a message names, and words of each of their lists: the rest is counted."""
+_LONGEST: Final = 253
+"""Characters of a word that a message shows: no name in Kubernetes is longer."""
 
 
 def why_refused(error: KubeError, namespace: str) -> tuple[Reason, str] | None:
@@ -180,16 +202,22 @@ def why_refused(error: KubeError, namespace: str) -> tuple[Reason, str] | None:
     lacking = _LACKING.search(error.message)
     if lacking is None:
         return Reason.PolicyUnsatisfiable, f"a skill's rights {where} were refused: {error.message}"
-    rules = [_told(found) for found in _RULE.findall(lacking[1])]
+    rules = _RULE.findall(lacking[1])
     more = f", and {len(rules) - _SHOWN} more" if len(rules) > _SHOWN else ""
-    told = "; ".join(rules[:_SHOWN])
+    told = "; ".join(map(_told, rules[:_SHOWN]))
     why = f"a skill asks for rights {where} that this installation does not grant: {told}{more}"
     return Reason.PolicyUnsatisfiable, f"{why} (ClusterRole sympozium-grantable)"
 
 
 def _told(rule: str) -> str:
-    parts = {name: _WORD.findall(words) for name, words in _PART.findall(rule)}
+    parts = {name: _few(_WORD.findall(words)) for name, words in _PART.findall(rule)}
     group = "/".join(filter(None, parts.get("APIGroups", [])))
     what = ", ".join(f"{one}.{group}" if group else one for one in parts.get("Resources", []))
     names = parts.get("ResourceNames", [])
     return f"{', '.join(parts.get('Verbs', []))} {what}" + (f" named {', '.join(names)}" if names else "")
+
+
+def _few(words: Sequence[str]) -> list[str]:
+    """Resources and groups are told each with each, so whoever names hundreds of both makes a text of millions."""
+    more = [f"{len(words) - _SHOWN} more"] if len(words) > _SHOWN else []
+    return [*(word[:_LONGEST] for word in words[:_SHOWN]), *more]
