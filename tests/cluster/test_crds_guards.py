@@ -178,6 +178,20 @@ def test_an_account_and_a_config_map_of_a_run_are_changed_by_nobody_else(cluster
         cluster.kubectl("annotate", kind, "mine", "sympozium.ai/mine=yes", "-n", place)
 
 
+def test_nobody_else_keeps_what_was_made_from_going(cluster: Cluster, place: str, of_run: str) -> None:
+    held, free = (json.dumps({"metadata": {"finalizers": found}}) for found in (["test.example/hold"], None))
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "held", "labels": RUN}}
+    cluster.create(account, "-n", place, *CONTROLLER)
+    for one in ("job/a", of_run, "serviceaccount/held"):
+        patch = ("patch", one, "-n", place, "--type=merge", "-p")
+        with pytest.raises(Refused, match="only the control plane changes it"):
+            cluster.kubectl(*patch, held)
+    patch = ("patch", "serviceaccount/held", "-n", place, "--type=merge", "-p")
+    cluster.kubectl(*patch, held, *CONTROLLER)
+    cluster.kubectl(*patch, free)
+    cluster.kubectl("delete", "serviceaccount", "held", "-n", place, "--cascade=foreground", "--timeout=60s")
+
+
 def test_what_is_owned_by_nobody_any_more_loses_its_owner(cluster: Cluster, place: str) -> None:
     cluster.create(job("orphaned", RUN, RUN), "-n", place, *CONTROLLER)
     pods(cluster, place, "job-name=orphaned")

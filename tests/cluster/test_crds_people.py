@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.cluster import Cluster
+from tests.support.cluster import Cluster, Refused
 from tests.support.cluster_command import sympozium
 from tests.support.cluster_definitions import HEAD
 
@@ -120,3 +120,24 @@ def test_who_administers_approves_sends_and_sets_policies(kinds: Cluster, place:
 def test_nobody_of_them_writes_a_status(kinds: Cluster, place: str, who: str) -> None:
     eventually(kinds, place, who, "get", "agentruns.sympozium.ai")
     assert not may(kinds, place, who, "patch", "agentruns.sympozium.ai", "--subresource=status")
+
+
+def test_who_may_not_approve_says_of_no_run_that_it_was_answered(kinds: Cluster, place: str) -> None:
+    """Each further attempt begins with the run's whole time."""
+    eventually(kinds, place, "editer", "create", "agentruns.sympozium.ai")
+    eventually(kinds, place, "adminer", "approve", "agentruns.sympozium.ai")
+    made = {**HEAD, "kind": "AgentRun", "metadata": {"name": "asks"}, "spec": {"instanceRef": "a", "input": "b"}}
+    early = {**made, "metadata": {"name": "early", "annotations": {"sympozium.ai/answered": "9"}}}
+    says = ("annotate", "ar", "asks", "-n", place, "--overwrite")
+    editer, adminer = ("--as=editer", "-n", place), ("--as=adminer", "-n", place)
+    kinds.create(made, *editer)
+    for refused in (
+        lambda: kinds.create(early, *editer),
+        lambda: kinds.kubectl(*says, "sympozium.ai/answered=1", *editer),
+    ):
+        with pytest.raises(Refused, match="who may approve"):
+            refused()
+    kinds.kubectl(*says, "sympozium.ai/answered=1", *adminer)
+    with pytest.raises(Refused, match="who may approve"):
+        kinds.kubectl(*says, "sympozium.ai/answered-", *editer)
+    kinds.kubectl(*says, "mine=yes", *editer)

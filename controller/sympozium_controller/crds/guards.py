@@ -75,7 +75,7 @@ def _made(controller: str) -> tuple[dict[str, Any], ...]:
         "matchConditions": [{"name": name, "expression": text} for name, text in conditions.items()],
         "variables": [
             {"name": "maker", "expression": _is_maker()},
-            {"name": "same", "expression": f"{_same_spec()} && {_same_marks()} && {_same_owners()}"},
+            {"name": "same", "expression": " && ".join((_same_spec(), _same_marks(), _same_owners(), _as_free()))},
         ],
     }
     return bound(
@@ -120,6 +120,12 @@ def _same_keys(kind: str) -> str:
 def _same_owners() -> str:
     after, before = (f"dyn({part}).metadata.?ownerReferences" for part in ("object", "oldObject"))
     return f"({after} == {before} || request.userInfo.username in {list(_COLLECTORS)})"
+
+
+def _as_free() -> str:
+    """No finalizer more, which would keep it there when it is to go. The server itself adds those of a deletion."""
+    after, before = (f"dyn({part}).metadata.?finalizers.orValue([])" for part in ("object", "oldObject"))
+    return f"{after}.all(one, one in {before})"
 
 
 def _is_maker() -> str:

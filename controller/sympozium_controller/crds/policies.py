@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sympozium_controller.crds.kinds import BY_NAME, GROUP, VERSION
+from sympozium_controller.lifecycle.view import ANSWERED
 from sympozium_controller.memory import MEMORY
 from sympozium_controller.names import ANNOTATION_CANCELLER, ANNOTATION_REQUESTER, PREFIX, SYSTEM_NAMESPACE
 from sympozium_controller.objects.base import LABEL_PATTERN
@@ -42,7 +43,7 @@ def policies(system_namespace: str = SYSTEM_NAMESPACE) -> tuple[dict[str, Any], 
         "PersonaPack": _skills("spec.personas.skills"),
         "SkillPack": (_reserved(), _cluster_rights(system_namespace)),
         "SympoziumPolicy": (_templates(),),
-        "AgentRun": (_REQUESTER, _CANCELLER),
+        "AgentRun": (_REQUESTER, _CANCELLER, _ANSWERED),
     }
     return tuple(document for kind, validations in found.items() for document in _policy(kind, validations))
 
@@ -157,4 +158,14 @@ _CANCELLER: Final = Validation(
     f" : object.metadata.?annotations[?'{ANNOTATION_CANCELLER}'] =="
     f" oldObject.metadata.?annotations[?'{ANNOTATION_CANCELLER}']",
     f"metadata.annotations: {ANNOTATION_CANCELLER} is who cancelled the run; it names nobody else and never changes",
+)
+_TOLD: Final = f"object.metadata.?annotations[?'{ANSWERED}']"
+_APPROVES: Final = (
+    f"authorizer.group('{GROUP}').resource('{BY_NAME['AgentRun'].plural}').namespace(request.namespace)"
+    ".name(object.metadata.?name.orValue('')).check('approve').allowed()"
+)
+_ANSWERED: Final = Validation(
+    f"(request.operation == 'CREATE' ? !{_TOLD}.hasValue()"
+    f" : {_TOLD} == oldObject.metadata.?annotations[?'{ANSWERED}']) || {_APPROVES}",
+    f"metadata.annotations: {ANSWERED} begins another attempt; only who may approve the run writes or removes it",
 )
