@@ -21,6 +21,7 @@ from sympozium_controller.objects import (
     SympoziumPolicy,
     SympoziumSchedule,
 )
+from sympozium_controller.weight import HEAVIEST, TOO_HEAVY, weight
 from sympozium_controller.yamltext import BadYaml, documents
 
 KINDS: Final[dict[str, type[Object]]] = {
@@ -112,6 +113,8 @@ def _members(value: Any) -> Iterable[Any]:
 def read_object(value: Any, origin: Origin) -> Object:
     """The object in plain values. Raises InvalidObject naming the field."""
     model = _model(value, origin)
+    if _weight(value) > HEAVIEST:
+        raise InvalidObject(origin.file, origin.document, "", TOO_HEAVY)
     if where := _too_deep(value):
         raise InvalidObject(origin.file, origin.document, where, f"nested too deeply: at most {DEEPEST} levels")
     try:
@@ -120,6 +123,14 @@ def read_object(value: Any, origin: Origin) -> Object:
     except ValidationError as error:
         where, why = fault_of(error)
         raise InvalidObject(origin.file, origin.document, where, why) from None
+
+
+def _weight(value: dict[str, Any]) -> int:
+    """Without what the API server writes beside it."""
+    metadata = value.get("metadata")
+    if isinstance(metadata, dict):
+        metadata = {name: one for name, one in metadata.items() if name != "managedFields"}
+    return weight({**value, "metadata": metadata})
 
 
 def _too_deep(value: Any) -> str:

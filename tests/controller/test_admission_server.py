@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -19,6 +19,7 @@ from sympozium_controller.admission.configuration import Where, bundle_patch, do
 from sympozium_controller.admission.reviews import Answer, request_of
 from sympozium_controller.admission.server import LARGEST, Settings, answered, application
 from sympozium_controller.admission.shares import Shares
+from sympozium_controller.weight import TOO_HEAVY
 from sympozium_protocol.exits import Ended
 from sympozium_protocol.kube.api import KubeObject
 from sympozium_protocol.kube.errors import Away
@@ -45,10 +46,12 @@ class Found:
         found = [one for one in await self.all(resource, namespace) if one["metadata"]["name"] == name]
         return found[0] if found else None
 
-    async def all(self, resource: Resource, namespace: str) -> Sequence[KubeObject]:
+    async def all(
+        self, resource: Resource, namespace: str, wanted: Callable[[KubeObject], bool] = lambda _: True
+    ) -> Sequence[KubeObject]:
         if self.away:
             raise Away("no answer")
-        return [one for one in self.objects if one["kind"] == resource.kind]
+        return [one for one in self.objects if one["kind"] == resource.kind and wanted(one)]
 
 
 class Nobody:
@@ -112,8 +115,9 @@ def test_a_review_is_answered_with_its_own_uid() -> None:
     ("body", "status", "why"),
     [
         (b"nonsense", 400, "the body is no JSON"),
-        (b"[" * 100_000, 400, "the body is no JSON"),
-        (b'{"a":' * 100_000, 400, "the body is no JSON"),
+        (b"[" * 10_000, 400, "the body is no JSON"),
+        (b'{"a":' * 10_000, 400, "the body is no JSON"),
+        (b"[" * 100_000, 400, "the body holds too much, and not in an object"),
         ({}, 400, "apiVersion: must be admission.k8s.io/v1"),
         ({"apiVersion": "admission.k8s.io/v1"}, 400, "request.uid: missing"),
         (
@@ -123,7 +127,7 @@ def test_a_review_is_answered_with_its_own_uid() -> None:
         ),
         (b" " * (LARGEST + 1), 413, "the body is larger than 8 MiB"),
     ],
-    ids=["no json", "deep", "deep in objects", "another kind", "no request", "half a request", "large"],
+    ids=["no json", "deep", "deep in objects", "too much", "another kind", "no request", "half a request", "large"],
 )
 def test_what_is_no_review_gets_an_error_in_json(body: object, status: int, why: str) -> None:
     assert ask(answering(), body) == (status, {"error": why})
@@ -138,6 +142,25 @@ def test_an_object_that_is_nested_too_deeply_is_refused_where_it_is() -> None:
     assert response["status"]["code"] == 422
     assert "SkillPack team/p: spec.params.a.a" in response["status"]["message"]
     assert "nested too deeply: at most 64 levels" in response["status"]["message"]
+
+
+@pytest.mark.parametrize("path", ["/judge", "/stamp"])
+def test_an_object_that_is_too_large_in_memory_is_refused_before_it_is_read(path: str) -> None:
+    pack = {"apiVersion": "sympozium.ai/v1alpha1", "kind": "SkillPack", "metadata": {"name": "p"}}
+    large = pack | {"spec": {"params": {"x": [{}] * 480_000}}}
+    body = json.dumps(review(large, name="p", namespace="team"), separators=(",", ":"))
+    moved = body.replace(',"name":"p","namespace":"team"}}', "}}")  # as Kubernetes writes it: what names it first
+    body = moved.replace('"uid":"u-1"', '"uid":"u-1","name":"p","namespace":"team"')
+    _, answer = ask(answering(), body.encode(), path)
+    status = answer["response"]["status"]
+    assert (answer["response"]["uid"], answer["response"]["allowed"], status["code"]) == ("u-1", False, 422)
+    assert status["message"] == f"SkillPack team/p: {TOO_HEAVY}"
+
+
+def test_an_object_that_is_a_little_too_large_is_refused_in_the_same_words() -> None:
+    pack = {"apiVersion": "sympozium.ai/v1alpha1", "kind": "SkillPack", "metadata": {"name": "p", "namespace": "team"}}
+    _, answer = ask(answering(), review(pack | {"spec": {"params": {"x": [{}] * 30_000}}}))
+    assert answer["response"]["status"]["message"] == f"SkillPack team/p: {TOO_HEAVY}"
 
 
 def test_what_cannot_be_found_out_is_not_let_in() -> None:

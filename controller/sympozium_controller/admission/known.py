@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from sympozium_controller.admission.effective import demands_sandbox
 from sympozium_controller.admission.judging import Known, origin_of
+from sympozium_controller.admission.reviews import INVALID
 from sympozium_controller.admission.rights import has_account
 from sympozium_controller.admission.secrets import stand_in
 from sympozium_controller.documents import Objects, read_object
 from sympozium_controller.errors import Refused
+from sympozium_controller.lifecycle.trim import is_too_heavy, packed, spec_of
 from sympozium_controller.objects import (
     AgentRun,
     MCPServer,
@@ -21,10 +23,13 @@ from sympozium_controller.objects import (
     SympoziumInstance,
     SympoziumPolicy,
 )
+from sympozium_controller.objects.instance import InstanceSpec, SkillRef
 from sympozium_controller.policies import FLOOR_LABEL
 from sympozium_controller.skills import SHELL
+from sympozium_controller.weight import TOO_HEAVY, weight
+from sympozium_protocol.exits import Reason
 from sympozium_protocol.kube.api import KubeApi, KubeObject
-from sympozium_protocol.kube.errors import Forbidden, NotFound
+from sympozium_protocol.kube.errors import Forbidden, KubeError, NotFound
 from sympozium_protocol.kube.resources import INSTANCES, MCP_SERVERS, POLICIES, RUNTIME_CLASSES, SKILL_PACKS, Resource
 
 RESTRICTIVE: Final = "restrictive"
@@ -33,13 +38,24 @@ PAGE: Final = 250
 """Objects asked for at once where there may be many."""
 
 
+TOGETHER: Final = 4 << 20
+"""Bytes that the objects of one request may weigh."""
+
+Wanted: TypeAlias = Callable[[KubeObject], bool]
+_NOTHING: Final[KubeObject] = {}
+
+
+def _any(_: KubeObject) -> bool:
+    return True
+
+
 class Lookup(Protocol):
     """Where objects are found: the API server, or what a program knows of it already."""
 
     async def get(self, resource: Resource, name: str, namespace: str) -> KubeObject | None: ...
 
-    async def all(self, resource: Resource, namespace: str) -> Sequence[KubeObject]:
-        """Of all namespaces where ``namespace`` is empty."""
+    async def all(self, resource: Resource, namespace: str, wanted: Wanted = _any) -> Sequence[KubeObject]:
+        """Of all namespaces where ``namespace`` is empty. Their specs may be packed (``trim.spec_of``)."""
         ...
 
 
@@ -55,14 +71,17 @@ class Live:
         except NotFound:
             return None
 
-    async def all(self, resource: Resource, namespace: str) -> Sequence[KubeObject]:
+    async def all(self, resource: Resource, namespace: str, wanted: Wanted = _any) -> Sequence[KubeObject]:
         found: list[KubeObject] = []
-        page = await self.api.list(resource, namespace, limit=PAGE)
-        found += page.items
-        while page.more:
-            page = await self.api.list(resource, namespace, limit=PAGE, more=page.more)
-            found += page.items
-        return found
+        more = ""
+        while True:
+            page = await self.api.list(
+                resource, namespace, limit=PAGE, more=more, each=lambda one: packed(one) if wanted(one) else _NOTHING
+            )
+            found += (one for one in page.items if one is not _NOTHING)
+            more = page.more
+            if not more:
+                return found
 
 
 @dataclass
@@ -76,6 +95,9 @@ class _Finding:
     packs: dict[str, SkillPack] = field(default_factory=dict)
     faults: list[Refused] = field(default_factory=list)
     sandboxes: frozenset[str] | None = None
+    weight: int = 0
+    thin: bool = False
+    """Many instances may be read, of each what it says about skills."""
 
     def known(self) -> Known:
         return Known(self.objects, self.packs, tuple(self.faults), sandboxes=self.sandboxes)
@@ -85,26 +107,43 @@ class _Finding:
         if value is None:
             return None
         try:
-            return read_object(value, origin_of(value))
+            return self._read(value)
         except Refused as fault:
             self.faults.append(fault)
             return None
 
+    def _read(self, value: KubeObject) -> Object:
+        """Raises Refused, and KubeError for more than may be here: what is left out would not be judged."""
+        origin, spec = origin_of(value), spec_of(value)
+        if is_too_heavy(value):
+            raise Refused(Reason.InvalidDocument, origin, "", TOO_HEAVY)
+        found = _thin(read_object({**value, "spec": spec}, origin), self.thin)
+        self.weight += 0 if self.thin and isinstance(found, SympoziumInstance) else weight(spec)
+        if self.weight > TOGETHER:
+            why = f"{origin}: is too large beside the others: {TOGETHER >> 20} MiB in memory, at most, all together"
+            raise KubeError(INVALID, "TooLarge", why)
+        return found
+
     def add(self, value: KubeObject | None) -> Object | None:
         found = self.read(value)
-        if value is not None and found is not None:
+        if (
+            value is not None
+            and found is not None
+            and self.objects.get(type(found), found.name, found.namespace) is None
+        ):
             self.objects.add(found, origin_of(value))
         return found
 
-    async def policies(self, names: Iterable[str], found: Iterable[KubeObject]) -> None:
+    async def policies(self, names: Set[str]) -> None:
         """Of those of the namespace the ones that are named, and its floors."""
-        wanted = set(names)
-        for value in found:
+
+        def holds(value: KubeObject) -> bool:
             metadata = value["metadata"]
-            floor = (metadata.get("labels") or {}).get(FLOOR_LABEL) == "true"
-            if floor or metadata["name"] in wanted:
-                self.add(value)
-        if RESTRICTIVE in wanted or any(map(demands_sandbox, self.objects.all(SympoziumPolicy))):
+            return metadata["name"] in names or (metadata.get("labels") or {}).get(FLOOR_LABEL) == "true"
+
+        for value in await self.lookup.all(POLICIES, self.namespace, holds):
+            self.add(value)
+        if RESTRICTIVE in names or any(map(demands_sandbox, self.objects.all(SympoziumPolicy))):
             await self._sandboxes()
 
     async def _sandboxes(self) -> None:
@@ -153,7 +192,7 @@ async def known_of(one: Object, lookup: Lookup, *, system: str) -> Known:
     if isinstance(one, AgentRun):
         await _of_run(one, finding)
     elif isinstance(one, SympoziumInstance):
-        await _led_to(one, finding, (), ())  # its policies are held against its runs
+        await _led_to(one, finding)  # its policies are held against its runs
     elif isinstance(one, SkillPack):
         return await _of_pack(one, finding)
     return finding.known()
@@ -161,21 +200,18 @@ async def known_of(one: Object, lookup: Lookup, *, system: str) -> Known:
 
 async def _of_run(run: AgentRun, finding: _Finding) -> None:
     lookup = finding.lookup
-    async with asyncio.TaskGroup() as group:
-        instances = group.create_task(lookup.get(INSTANCES, run.spec.instance_ref, run.namespace))
-        policies = group.create_task(lookup.all(POLICIES, run.namespace))
-    instance = finding.add(instances.result())
+    instance = finding.add(await lookup.get(INSTANCES, run.spec.instance_ref, run.namespace))
     if not isinstance(instance, SympoziumInstance):
         return  # nothing to judge yet, or its fault
-    names = filter(None, (instance.spec.policy or "default", run.spec.policy))
-    await _led_to(instance, finding, names, policies.result())
+    names = {one for one in (instance.spec.policy or "default", run.spec.policy) if one}
+    await _led_to(instance, finding, names)
 
 
-async def _led_to(
-    instance: SympoziumInstance, finding: _Finding, policies: Iterable[str], found: Iterable[KubeObject]
-) -> None:
+async def _led_to(instance: SympoziumInstance, finding: _Finding, policies: Set[str] = frozenset()) -> None:
+    """``policies``: those that are named; none for what is judged without any."""
     async with asyncio.TaskGroup() as group:
-        group.create_task(finding.policies(policies, found))
+        if policies:
+            group.create_task(finding.policies(policies))
         group.create_task(finding.skills(instance))
         group.create_task(finding.servers(instance))
 
@@ -183,13 +219,26 @@ async def _led_to(
 async def _of_pack(pack: SkillPack, finding: _Finding) -> Known:
     """The instances that lead to it: of its namespace, or of all when it is the system's."""
     everywhere = pack.namespace == finding.system
-    values = await finding.lookup.all(INSTANCES, "" if everywhere else pack.namespace)
-    found = (finding.read(value) for value in values if _names(value, pack.name, anyhow=not everywhere))
+    finding.thin = True
+    values = await finding.lookup.all(
+        INSTANCES, "" if everywhere else pack.namespace, lambda one: _names(one, pack.name, anyhow=not everywhere)
+    )
+    found = map(finding.read, values)
     instances = tuple(one for one in found if isinstance(one, SympoziumInstance))
     if not everywhere and has_account(pack):
         for one in instances:  # its other skills, with whose account this one would act
             await finding.skills(one)
     return Known(finding.objects, finding.packs, instances=instances)
+
+
+def _thin(found: Object, thin: bool) -> Object:
+    if not thin or not isinstance(found, SympoziumInstance):
+        return found
+    skills = tuple(SkillRef(skill_pack_ref=one.skill_pack_ref) for one in found.spec.skills)
+    light = InstanceSpec(skills=skills, skill_config=found.spec.skill_config)
+    if "skills" not in found.spec.model_fields_set:
+        light = InstanceSpec(skill_config=found.spec.skill_config)
+    return SympoziumInstance(metadata=found.metadata, spec=light)
 
 
 def _names(instance: KubeObject, skill: str, *, anyhow: bool) -> bool:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from sympozium_controller.errors import Refused
+from sympozium_controller.weight import EACH, HEAVIEST
 from sympozium_protocol.exits import Reason
-from sympozium_protocol.kube.nesting import parse
+from sympozium_protocol.kube.nesting import has_more_values, parse
 
 API_VERSION: Final = "admission.k8s.io/v1"
+MOST_VALUES: Final = 4 * HEAVIEST // EACH
+"""Values of a request: of the object as it would be and as it is, and of who wrote which of their fields."""
 LONGEST: Final = 256
 """Characters of a warning: the API server cuts longer ones where there are many."""
 MOST: Final = 8
@@ -38,7 +41,10 @@ class NoReview(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be judged. ``object`` as it would be kept, ``old`` as it is (empty on CREATE)."""
+    """What is to be judged. ``object`` as it would be kept, ``old`` as it is (empty on CREATE).
+
+    ``heavy``: it holds more than any object of ours may, and nobody looked at either; ``object`` has its name alone.
+    """
 
     uid: str
     operation: str
@@ -48,6 +54,7 @@ class Request:
     object: dict[str, Any]
     old: dict[str, Any]
     user: Mapping[str, Any]
+    heavy: bool = False
 
     @property
     def username(self) -> str:
@@ -66,6 +73,22 @@ class Answer:
 
 def request_of(body: bytes) -> Request:
     """Raises NoReview."""
+    if has_more_values(body, MOST_VALUES):
+        return _heavy(body)
+    return _read(body)
+
+
+def _heavy(body: bytes) -> Request:
+    """What stands before the object: Kubernetes writes it first, and a quote within a text is not a bare one."""
+    before = body.partition(b',"object":{')[0] + b',"object":{}}}'
+    if has_more_values(before, MOST_VALUES):
+        raise NoReview("the body holds too much, and not in an object")
+    found = _read(before)
+    named = {"kind": found.kind, "metadata": {"name": found.name, "namespace": found.namespace}}
+    return replace(found, object=named, heavy=True)
+
+
+def _read(body: bytes) -> Request:
     try:
         review = parse(body)
     except ValueError:

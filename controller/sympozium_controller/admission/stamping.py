@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from sympozium_controller.admission.authors import ANNOTATION_AUTHOR, stamp_of
-from sympozium_controller.admission.reviews import FORBIDDEN, UNAVAILABLE, Answer, Request
+from sympozium_controller.admission.reviews import FORBIDDEN, INVALID, UNAVAILABLE, Answer, Request
 from sympozium_controller.names import ANNOTATION_REQUESTER
+from sympozium_controller.weight import TOO_HEAVY
 from sympozium_protocol.kube.resources import INSTANCES, RUNS
 
 
@@ -37,6 +38,8 @@ def annotation(value: Mapping[str, Any], name: str) -> str | None:
 
 def stamp(request: Request) -> Answer:
     """The patch that writes it, whatever stood there; nothing where it stands there already."""
+    if request.heavy:
+        return _too_heavy(request)
     found = wanted(request)
     return Answer(patch=_written(request.object, *found)) if found else Answer()
 
@@ -51,7 +54,9 @@ def _written(value: Mapping[str, Any], name: str, text: str) -> list[dict[str, A
 
 
 def check(request: Request) -> Answer | None:
-    """None if it stands there as it must."""
+    """None if it stands there as it must, and can be judged at all."""
+    if request.heavy:
+        return _too_heavy(request)
     expected = wanted(request)
     if expected is None:
         return None
@@ -63,3 +68,7 @@ def check(request: Request) -> Answer | None:
         why = "whose this is was not written down: what does so came a moment ago, or is gone"
         return Answer(UNAVAILABLE, f"metadata.annotations.{name}: {why}; try again, or have Sympozium installed again")
     return Answer(FORBIDDEN, f"metadata.annotations.{name}: nobody but admission writes whose this is; leave it out")
+
+
+def _too_heavy(request: Request) -> Answer:
+    return Answer(INVALID, f"{request.kind} {request.namespace}/{request.name}: {TOO_HEAVY}")

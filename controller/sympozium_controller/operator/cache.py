@@ -94,11 +94,13 @@ class Cache:
 
     def put(self, one: KubeObject) -> None:
         """As the server has it now; an older version than the one that is here is not taken."""
-        key = key_of(one)
+        self._put(self._trim(one))
+
+    def _put(self, trimmed: KubeObject) -> None:
+        key = key_of(trimmed)
         before = self._found.get(key)
-        if before is not None and version_of(before) >= version_of(one):
-            return
-        self._set(key, before, self._trim(one))
+        if before is None or version_of(before) < version_of(trimmed):
+            self._set(key, before, trimmed)
 
     def remove(self, one: KubeObject) -> None:
         """The server has it no more; another object of its name stays."""
@@ -122,7 +124,7 @@ class Cache:
                 pause = AGAIN_FIRST
                 taken = 0
                 async for change in self._api.watch(
-                    self.resource, version, place, labels=self._labels, fields=self._fields
+                    self.resource, version, place, labels=self._labels, fields=self._fields, each=self._trim
                 ):
                     version = change.version
                     self._take(change.type, change.object)
@@ -143,11 +145,11 @@ class Cache:
         more = ""
         while True:
             page = await self._api.list(
-                self.resource, place, labels=self._labels, fields=self._fields, limit=PAGE, more=more
+                self.resource, place, labels=self._labels, fields=self._fields, limit=PAGE, more=more, each=self._trim
             )
             for one in page.items:
                 seen.add(key_of(one))
-                self.put(one)
+                self._put(one)
             await asyncio.sleep(0)  # a page takes a while, and the Lease is to be renewed
             more = page.more
             if not more:
@@ -168,7 +170,7 @@ class Cache:
         if kind == "DELETED":
             self.remove(one)
         elif kind != "BOOKMARK":
-            self.put(one)
+            self._put(one)
 
     def _set(self, key: Key, before: KubeObject | None, after: KubeObject | None) -> None:
         for index, values in self._indexes.items():

@@ -12,11 +12,14 @@ from sympozium_controller.admission.judging import Known, judge
 from sympozium_controller.errors import Origin, Refused
 from sympozium_controller.lifecycle import readiness
 from sympozium_controller.lifecycle.readiness import USABLE, State
+from sympozium_controller.lifecycle.trim import is_too_heavy
 from sympozium_controller.operator.cache import Cache
 from sympozium_controller.operator.events import Events
 from sympozium_controller.operator.holdings import Holdings
 from sympozium_controller.operator.queue import Queue
 from sympozium_controller.operator.reading import read
+from sympozium_controller.weight import TOO_HEAVY
+from sympozium_protocol.exits import Reason
 from sympozium_protocol.kube.api import KubeApi, KubeObject
 from sympozium_protocol.kube.errors import NotFound
 
@@ -52,6 +55,9 @@ class Checks:
         cache = self._caches[kind]
         one = cache.get(namespace, name)
         if one is None or one["metadata"].get("deletionTimestamp"):
+            return
+        if is_too_heavy(one):  # nor is its status written: the server takes minutes to write such an object
+            self._events.tell(one, "Warning", Reason.InvalidDocument.name, TOO_HEAVY)
             return
         state = state_of(one, self._system)
         wanted = readiness.checked(one, state, self._clock())

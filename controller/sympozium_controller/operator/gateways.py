@@ -10,8 +10,10 @@ from sympozium_controller.lifecycle import gateways, services
 from sympozium_controller.lifecycle.gateways import Gateway
 from sympozium_controller.lifecycle.plan import IN_POD, Place
 from sympozium_controller.lifecycle.readiness import USABLE, Served, State
+from sympozium_controller.lifecycle.trim import Packed
 from sympozium_controller.names import LABEL_PARTICIPANT, deployment_name
-from sympozium_controller.objects import SympoziumInstance
+from sympozium_controller.objects import Metadata, SympoziumInstance
+from sympozium_controller.objects.instance import InstanceSpec
 from sympozium_controller.operator.cache import Cache
 from sympozium_controller.operator.deploying import Deploying, service_of
 from sympozium_controller.operator.kept import BY_NAMESPACE, Kept
@@ -39,6 +41,7 @@ class Gateways:
         self._deploying = deploying
         self._networks = networks
         self._place = place
+        self._known: dict[str, tuple[str, SympoziumInstance | None]] = {}
 
     async def serve(self, instance: SympoziumInstance) -> Served:
         """The gateway of this instance is there, and those that nobody wants any more are gone.
@@ -99,11 +102,32 @@ class Gateways:
         return (one for one in self._instances.all() if one["metadata"]["namespace"] == namespace)
 
     def _readable(self, namespace: str) -> Iterator[SympoziumInstance]:
+        """Those that can be read; of each what its gateway needs, for there may be many, and large ones."""
         for one in self._of(namespace):
-            try:
-                found = read(one)
-            except Refused:
-                continue
-            assert isinstance(found, SympoziumInstance)
-            if not one["metadata"].get("deletionTimestamp"):
+            found = self._thin(one)
+            if found and not one["metadata"].get("deletionTimestamp"):
                 yield found
+
+    def _thin(self, one: KubeObject) -> SympoziumInstance | None:
+        """One whose spec is packed is read once a version."""
+        uid, version = one["metadata"]["uid"], one["metadata"]["resourceVersion"]
+        if uid not in self._known or self._known[uid][0] != version:
+            found = _thinned(one)
+            if not isinstance(one.get("spec"), Packed):
+                return found
+            if len(self._known) > 2 * len(self._instances):
+                self._known.clear()
+            self._known[uid] = version, found
+        return self._known[uid][1]
+
+
+def _thinned(one: KubeObject) -> SympoziumInstance | None:
+    """None for one that cannot be read."""
+    try:
+        found = read(one)
+    except Refused:
+        return None
+    assert isinstance(found, SympoziumInstance)
+    provider = found.spec.provider and found.spec.provider.model_copy(update={"options": {}})
+    metadata = Metadata(name=found.name, namespace=found.namespace, uid=found.metadata.uid)
+    return SympoziumInstance(metadata=metadata, spec=InstanceSpec(provider=provider))

@@ -87,10 +87,10 @@ class Holdings:
         by_run = {BY_RUN: _run_uid}
         of_runs = {BY_INSTANCE: _instance, BY_NAMESPACE: _namespace, BY_BEGUN: _begun}
         self.runs = Cache(api, RUNS, namespaces, trim=trim.run, indexes=of_runs)
-        self.instances = Cache(api, INSTANCES, namespaces, trim=trim.whole)
-        self.packs = Cache(api, SKILL_PACKS, packs, trim=trim.whole)
-        self.policies = Cache(api, POLICIES, namespaces, trim=trim.whole, indexes={BY_NAMESPACE: _namespace})
-        self.servers = Cache(api, MCP_SERVERS, namespaces, trim=trim.whole)
+        self.instances = Cache(api, INSTANCES, namespaces, trim=trim.packed)
+        self.packs = Cache(api, SKILL_PACKS, packs, trim=trim.packed)
+        self.policies = Cache(api, POLICIES, namespaces, trim=trim.packed, indexes={BY_NAMESPACE: _namespace})
+        self.servers = Cache(api, MCP_SERVERS, namespaces, trim=trim.packed)
         of_jobs = {**by_run, BY_BEGUN: _at_work, UNOWNED: _unowned}
         self.jobs = Cache(api, JOBS, namespaces, labels=OF_RUNS, trim=trim.job, indexes=of_jobs)
         self.pods = Cache(api, PODS, namespaces, labels=OF_RUNS, trim=trim.pod, indexes={**by_run, UNOWNED: _unowned})

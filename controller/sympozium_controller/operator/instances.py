@@ -13,6 +13,7 @@ from sympozium_controller.lifecycle import readiness
 from sympozium_controller.lifecycle.gateways import fault_of
 from sympozium_controller.lifecycle.gather import Gathered, origin_of
 from sympozium_controller.lifecycle.readiness import USABLE, Served, State
+from sympozium_controller.lifecycle.trim import brief_of, is_too_heavy
 from sympozium_controller.lifecycle.view import instance_of, is_final
 from sympozium_controller.objects import AgentRun, Metadata, SympoziumInstance
 from sympozium_controller.objects.run import RunObjectSpec
@@ -26,6 +27,7 @@ from sympozium_controller.operator.memories import Memories
 from sympozium_controller.operator.networks import Networks
 from sympozium_controller.operator.queue import Queue
 from sympozium_controller.operator.reading import Reading, read
+from sympozium_controller.weight import TOO_HEAVY
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.kube.api import KubeApi, KubeObject
 from sympozium_protocol.kube.errors import Forbidden, Invalid, NotFound
@@ -128,6 +130,9 @@ class Instances:
         one = self._held.instances.get(*key)
         if one is None or one["metadata"].get("deletionTimestamp"):
             return  # what served it alone is deleted by the cluster: it owned it
+        if is_too_heavy(one):  # nor is its status written: the server takes minutes to write such an object
+            self._events.tell(one, "Warning", Reason.InvalidDocument.name, TOO_HEAVY)
+            return
         gateway = memory = missing = Served(USABLE)
         try:
             instance = read(one)
@@ -191,6 +196,5 @@ def _goes_on(run: KubeObject | None) -> bool:
 
 
 def _has_memory(instance: KubeObject) -> bool:
-    spec = instance.get("spec")
-    memory = spec.get("memory") if isinstance(spec, dict) else None
+    memory = brief_of(instance).get("memory")
     return isinstance(memory, dict) and memory.get("enabled") is True

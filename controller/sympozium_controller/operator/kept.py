@@ -44,7 +44,7 @@ class Kept:
         self.pods = Cache(
             api, PODS, namespaces, labels=SERVICES, trim=readiness.trimmed, indexes={BY_SERVICE: _service}
         )
-        self.policies = Cache(api, NETWORK_POLICIES, namespaces, labels=POLICIES, trim=trim.whole)
+        self.policies = Cache(api, NETWORK_POLICIES, namespaces, labels=POLICIES, trim=trim.packed)
         self.endpoints = Cache(
             api,
             ENDPOINT_SLICES,

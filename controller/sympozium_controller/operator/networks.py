@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from sympozium_controller.lifecycle import trim
 from sympozium_controller.lifecycle.network import DESTINATIONS, Around, again, around, base, of_class
 from sympozium_controller.operator.cache import Key, key_of
 from sympozium_controller.operator.kept import API_SERVER, Kept
@@ -90,7 +91,7 @@ class Networks:
 
 def _same(existing: KubeObject, wanted: KubeObject) -> bool:
     """The server leaves out what is empty."""
-    has, should = existing.get("spec") or {}, wanted["spec"]
+    has, should = trim.spec_of(existing) or {}, wanted["spec"]
     told = (existing["metadata"].get("annotations") or {}).get(DESTINATIONS)
     return told == wanted["metadata"]["annotations"][DESTINATIONS] and all(
         (has.get(name) or []) == (should.get(name) or []) for name in _COMPARED

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from sympozium_controller.lifecycle import line
 from sympozium_controller.lifecycle.readiness import READY
 from sympozium_controller.lifecycle.rights import Named
+from sympozium_controller.lifecycle.trim import brief_of
 from sympozium_controller.lifecycle.view import View, attempt_of, instance_of, is_final, is_of, owner_of
 from sympozium_controller.names import LABEL_RUN_NAME, run_id
 from sympozium_controller.operator.cache import Cache, Key, key_of
@@ -100,8 +101,7 @@ class Views:
 
     def limit(self, run: KubeObject) -> int:
         instance = self._held.instances.get(run["metadata"]["namespace"], instance_of(run))
-        spec = instance.get("spec") if instance else None
-        found = spec.get("maxConcurrentRuns") if isinstance(spec, dict) else 0
+        found = brief_of(instance).get("maxConcurrentRuns") if instance else 0
         return found if isinstance(found, int) and found > 0 else 0
 
     def _ahead(self, run: KubeObject) -> int | None:
