@@ -16,6 +16,9 @@ from sympozium_protocol.messages.spec import PolicySpec
 FLOOR_LABEL: Final = "sympozium.ai/policy-floor"
 """A SympoziumPolicy with this label "true" holds over every run of its namespace."""
 
+MAX_POLICIES: Final = 64
+"""Policies over one run: every call of it is held against each of them."""
+
 BUILT_IN: Final[dict[str, Literal["Permissive", "Default", "Restrictive"]]] = {
     "permissive": "Permissive",
     "default": "Default",
@@ -32,6 +35,9 @@ def policies_of(objects: Objects, chosen: Chosen, flags: Flags) -> tuple[Sympozi
     )
     named = [_named(objects, chosen.namespace, *one) for one in names if one[0]]
     found = {policy.name: policy for policy in (*_floors(objects, chosen.namespace), *named)}
+    if len(found) > MAX_POLICIES:
+        why = f"more than {MAX_POLICIES} policies hold over it: say in fewer what must hold in the whole namespace"
+        raise Refused(Reason.PolicyUnsatisfiable, chosen.run_origin, "spec.policy", why)
     for policy in found.values():
         check_template(policy, objects.origin(policy))
     return tuple(found.values())

@@ -20,6 +20,7 @@ from sympozium_controller.admission.rights import Right, Wanted
 from sympozium_controller.documents import Objects
 from sympozium_controller.errors import Origin, Refused
 from sympozium_controller.objects import SkillPack, SympoziumInstance
+from sympozium_controller.policies import MAX_POLICIES
 from sympozium_controller.servers import keys_in
 
 SYSTEM = "sympozium-system"
@@ -192,3 +193,12 @@ def test_a_list_of_a_policy_is_read_once_whatever_the_skills_must_reach(monkeypa
     run = thing("AgentRun", "r", {"instanceRef": "i", "input": "x"})
     assert judged(run, acts, wide, *packs).refused is None
     assert len(read_words) == 8 * 256 + 1
+
+
+def test_more_policies_than_calls_are_held_against_refuse_the_run() -> None:
+    floors = [thing("SympoziumPolicy", f"f{number}", {"template": "Permissive"}) for number in range(MAX_POLICIES)]
+    for one in floors:
+        one["metadata"]["labels"] = {"sympozium.ai/policy-floor": "true"}
+    acts, run = instance("i", p=[]), thing("AgentRun", "r", {"instanceRef": "i", "input": "x"})
+    assert judged(run, acts, pack("p"), *floors[1:]).refused is None
+    assert "AgentRun team/r: spec.policy: more than 64 policies" in said(judged(run, acts, pack("p"), *floors))

@@ -9,7 +9,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from sympozium_controller.admission.egress import Reach, Wanted
-from sympozium_controller.admission.images import comes_from, is_ours
+from sympozium_controller.admission.images import beginnings, comes_from, is_ours
 from sympozium_controller.choice import Chosen, choose
 from sympozium_controller.documents import Objects
 from sympozium_controller.errors import Origin, Refused
@@ -22,7 +22,7 @@ from sympozium_controller.resolve import resolve
 from sympozium_controller.servers import servers_of
 from sympozium_controller.skills import Skill, skills_of
 from sympozium_protocol.exits import Reason
-from sympozium_protocol.messages.spec import ParticipantSpec, RunSpec
+from sympozium_protocol.messages.spec import ParticipantSpec, PolicySpec, RunSpec
 from sympozium_protocol.policy import Subject, judge_subject
 
 IN_CLUSTER: Final = Flags(approve="wait")
@@ -83,8 +83,9 @@ def _server_images(objects: Objects, chosen: Chosen, flags: Flags) -> Iterator[t
 
 def _check_images(policy: SympoziumPolicy, origin: Origin, images: Iterable[tuple[str, str]]) -> None:
     registries = policy.spec.images.registries
+    found = beginnings(registries)
     for whose, image in images:
-        if registries and not is_ours(image) and not comes_from(image, registries):
+        if registries and not is_ours(image) and not comes_from(image, found):
             why = f"{whose} has the image {image}, and this policy takes images from {', '.join(registries)} alone"
             remedy = "use an image from there, or add its registry to the policy"
             raise Refused(Reason.PolicyUnsatisfiable, origin, "spec.images.registries", f"{why}; {remedy}")
@@ -128,15 +129,22 @@ def _check_sandbox(demanding: Sequence[SympoziumPolicy], objects: Objects, sandb
 
 def warnings(spec: RunSpec, objects: Objects) -> tuple[str, ...]:
     """What is allowed and probably not meant: skills whose every tool is denied, limits that others tighten."""
-    idle = (one for one in spec.participants if one.role != "model" and one.tools and _denied(one, spec))
+    policies = tuple(map(_searchable, spec.policies))
+    idle = (one for one in spec.participants if one.role != "model" and one.tools and _denied(one, policies))
     said = (f"the policies of this run deny every tool of {one.name}" for one in idle)
     return (*said, *_looser(spec, objects))
 
 
-def _denied(participant: ParticipantSpec, spec: RunSpec) -> bool:
+def _searchable(policy: PolicySpec) -> PolicySpec:
+    """The same, with sets: thousands of tools are looked for in lists of hundreds."""
+    names = ("denied_tools", "require_approval", "allowed_tools")
+    return policy.model_copy(update={name: frozenset(getattr(policy, name)) for name in names})
+
+
+def _denied(participant: ParticipantSpec, policies: tuple[PolicySpec, ...]) -> bool:
     skill = participant.role == "skill"
     subjects = (Subject(tool.name, tool.effect, skill=skill) for tool in participant.tools)
-    return not participant.prefixes and all(judge_subject(s, spec.policies).decision == "deny" for s in subjects)
+    return not participant.prefixes and all(judge_subject(s, policies).decision == "deny" for s in subjects)
 
 
 def _looser(spec: RunSpec, objects: Objects) -> Iterator[str]:

@@ -26,9 +26,14 @@ def repository(image: str) -> str:
     return f"{DOCKER}/{name}" if rest else f"{DOCKER}/library/{name}"
 
 
-def comes_from(image: str, registries: Iterable[str]) -> bool:
-    """Is it in one of these, each a host or host/path? ``host/acme`` has ``host/acme/x``, but not ``host/acme2``."""
-    return f"{repository(image)}/".startswith(tuple(f"{entry.rstrip('/')}/" for entry in registries))
+def beginnings(registries: Iterable[str]) -> tuple[str, ...]:
+    """How repositories of these begin, each a host or host/path: read once for all images."""
+    return tuple(f"{entry.rstrip('/')}/" for entry in registries)
+
+
+def comes_from(image: str, found: tuple[str, ...]) -> bool:
+    """Is it in one of these ``beginnings``? ``host/acme`` has ``host/acme/x``, but not ``host/acme2``."""
+    return f"{repository(image)}/".startswith(found)
 
 
 def fault_of_registry(entry: str) -> str:
