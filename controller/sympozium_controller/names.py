@@ -31,6 +31,9 @@ from sympozium_protocol.kube.labels import (
 )
 
 _LONGEST: Final = 63
+SERVICE_DIGITS: Final = 20
+"""Of a service's hash. On the bus a service hears the calls of its name from every namespace, and who writes an
+instance chooses what is hashed: nobody may find another's name by trying."""
 
 
 def hashed(*words: str, length: int = 10) -> str:
@@ -66,12 +69,12 @@ def label(name: str) -> str:
 
 def gateway_service(namespace: str, provider: str, base_url: str, secret: str) -> str:
     """The service that model calls of such instances go to, and the name of its Deployment without the prefix."""
-    return f"model-{hashed(namespace, provider, base_url, secret)}"
+    return f"model-{hashed(namespace, provider, base_url, secret, length=SERVICE_DIGITS)}"
 
 
 def memory_service(namespace: str, instance: str) -> str:
     """The service of an instance's memory."""
-    return f"memory-{hashed(namespace, instance)}"
+    return f"memory-{hashed(namespace, instance, length=SERVICE_DIGITS)}"
 
 
 def memory_claim(instance: str) -> str:

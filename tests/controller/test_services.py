@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -58,6 +59,15 @@ def test_a_run_calls_the_very_service_that_the_gateway_serves(provider: str) -> 
         f"model={service}",
         f"memory={memory['metadata']['labels']['sympozium.ai/service']}",
     )
+
+
+def test_nobody_finds_the_name_of_anothers_service_by_trying() -> None:
+    names = {gateway_service(of, "openai", "", "key") for of in "ab"} | {memory_service(of, "watch") for of in "ab"}
+    assert len(names) == 4
+    for name in names:
+        kind, _, digits = name.partition("-")
+        assert kind in ("model", "memory")
+        assert re.fullmatch("[0-9a-f]{20}", digits), "80 bits"
 
 
 def test_the_gateway_is_told_whom_it_serves_and_where_its_provider_is() -> None:

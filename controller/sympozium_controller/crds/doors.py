@@ -13,7 +13,7 @@ from typing import Any, Final
 from sympozium_controller.crds.policies import Validation, bound
 from sympozium_controller.lifecycle.restore import NAME as RESTORE
 from sympozium_controller.memory import MEMORY
-from sympozium_controller.names import PREFIX
+from sympozium_controller.names import PREFIX, SERVICE_DIGITS
 from sympozium_controller.providers import MODEL
 from sympozium_protocol.layout import BRIDGE
 
@@ -21,7 +21,7 @@ GATES: Final = (BRIDGE, RESTORE)
 """Containers of a run's pod that hold its token."""
 OF_RUNS: Final = "-[0-9a-f]{9}[0-9a-f]?(-[0-9]*)*[a-z0-9]{5}$"
 """``names.job_name`` and what the Job controller adds: a dash, and five characters after at most 58 of it all."""
-OF_SERVICES: Final = f"^{PREFIX}-({MODEL}|{MEMORY})-[0-9a-f]{{10}}-"
+OF_SERVICES: Final = f"^{PREFIX}-({MODEL}|{MEMORY})-[0-9a-f]{{{SERVICE_DIGITS}}}-"
 
 
 def doors() -> tuple[dict[str, Any], ...]:
