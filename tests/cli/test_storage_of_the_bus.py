@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from sympozium_cli.cluster.confirming import go_on
 from sympozium_cli.cluster.replacing import stuck
 from sympozium_cli.cluster.storage import Stored, check, fitting, left_over, lost, read, without_class
+from sympozium_cli.terminal import Terminal
 from sympozium_controller.install.settings import Settings
 from sympozium_controller.render.images import Images
 from sympozium_protocol.exits import Ended, Reason
@@ -167,3 +171,24 @@ def test_a_new_pod_one_that_works_and_one_that_goes_already_are_left_alone(one: 
 
 def test_before_the_cluster_has_looked_at_the_new_settings_nothing_is_in_the_way() -> None:
     assert list(stuck(stateful_set(observed=1), [pod("bus-1")])) == []
+
+
+# -- the question ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("typed", ["n\n", "\n", "", "yesterday\n"])
+def test_anything_but_yes_at_the_question_changes_nothing(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+
+    with pytest.raises(Ended, match="nothing was changed") as told:
+        asyncio.run(go_on(Terminal(io.StringIO()), "nothing was changed"))
+    assert told.value.reason is Reason.Cancelled
+
+
+@pytest.mark.parametrize("typed", ["y\n", "Yes\n"])
+def test_yes_at_the_question_goes_on(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    seen = io.StringIO()
+    asyncio.run(go_on(Terminal(seen), "nothing was changed"))
+
+    assert seen.getvalue() == "Go on? y or n: "

@@ -14,6 +14,7 @@ from tests.support.cluster import Cluster
 from tests.support.cluster_accounts import kubeconfig_of
 from tests.support.cluster_command import refused, started, sympozium
 
+INSTANCE = {"apiVersion": "sympozium.ai/v1alpha1", "kind": "SympoziumInstance"}
 WAITING = {
     "phase": "Waiting",
     "reason": "MissingReference",
@@ -97,6 +98,18 @@ def test_a_run_at_which_nobody_looks_is_told_by_run_too(kinds: Cluster, namespac
 
     assert lines[0] == f"! there is no SympoziumInstance sre in {namespace}: the run waits for it"
     assert lines[2].startswith("! nobody has looked at it yet; does the controller run? (kubectl get pods -n ")
+
+
+def test_an_instance_that_is_nearly_called_so_is_asked_for(kinds: Cluster, namespace: str) -> None:
+    spec = {"provider": {"name": "scripted"}}
+    for name in ("slow", "careful"):
+        metadata = {"name": name, "namespace": namespace}
+        kinds.create({**INSTANCE, "metadata": metadata, "spec": spec})
+
+    with started(kinds.kubeconfig, "run", "--on", "cluster", "--instance", "slwo", "-n", namespace, "hi") as process:
+        said = line(process.stderr)
+
+    assert said == f"! there is no SympoziumInstance slwo in {namespace} (is slow meant?): the run waits for it"
 
 
 @pytest.mark.parametrize(

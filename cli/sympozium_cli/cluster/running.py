@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from sympozium_cli.terminal import Terminal, standard_error, visible
 from sympozium_controller.flags import Flags
 from sympozium_protocol.exits import Ended, Reason
 from sympozium_protocol.kube.api import KubeObject
-from sympozium_protocol.kube.client import Client
+from sympozium_protocol.kube.client import Client, whole
 from sympozium_protocol.kube.errors import Forbidden, KubeError, NotFound
 from sympozium_protocol.kube.resources import INSTANCES, RUNS
 
@@ -93,6 +94,16 @@ async def _run(api: Client, wanted: Wanted, planned: Plan) -> int:
     return await Attendance(api, wanted.there, name, namespace, wishes, terminal).run()
 
 
+async def _meant(api: Client, instance: str, namespace: str) -> str:
+    """The instance that is nearly called so, as a question; empty: there is none, or we may not look."""
+    try:
+        names = [one["metadata"]["name"] async for one in whole(api, INSTANCES, namespace)]
+    except KubeError:
+        return ""
+    close = difflib.get_close_matches(instance, names, n=1)
+    return f" (is {visible(close[0])} meant?)" if close else ""
+
+
 async def _create(api: Client, run: KubeObject, namespace: str, terminal: Terminal) -> KubeObject:
     instance = run["spec"]["instanceRef"]
     try:
@@ -100,9 +111,8 @@ async def _create(api: Client, run: KubeObject, namespace: str, terminal: Termin
     except NotFound as error:
         if not error.details.get("name"):
             raise not_installed(INSTANCES) from None
-        terminal.always(
-            f"! there is no SympoziumInstance {visible(instance)} in {visible(namespace)}: the run waits for it"
-        )
+        there = f"there is no SympoziumInstance {visible(instance)} in {visible(namespace)}"
+        terminal.always(f"! {there}{await _meant(api, instance, namespace)}: the run waits for it")
     except Forbidden:  # who may make runs need not be let look at instances
         pass
     try:
