@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from sympozium_controller.errors import InvalidPack, fault_of
 from sympozium_controller.objects import DeclaredTool, SkillPack
+from sympozium_controller.schemas import MAX_PATTERNS, fault_of_schema, pattern_count
 from sympozium_controller.yamltext import BadYaml, documents
 from sympozium_protocol.ids import digest_of_files
 from sympozium_protocol.policy import EXECUTE
@@ -60,6 +61,9 @@ def check_pack(pack: SkillPack, file: str, prefix: str = "") -> None:
         return
     if sidecar.commands is None and not sidecar.tools:
         raise InvalidPack(file, f"{prefix}sidecar", "needs commands ([] = any) or tools")
+    if sum(pattern_count(tool.parameters) for tool in sidecar.tools) > MAX_PATTERNS:
+        why = f"have more than {MAX_PATTERNS} patterns in their parameters"
+        raise InvalidPack(file, f"{prefix}sidecar.tools", why)
     seen = set() if sidecar.commands is None else {EXECUTE}
     for number, tool in enumerate(sidecar.tools):
         where = f"{prefix}sidecar.tools.{number}"
@@ -74,13 +78,8 @@ def _check_tool(tool: DeclaredTool, file: str, where: str) -> None:
         raise InvalidPack(file, f"{where}.argv.0", "must name a program, which no argument may choose")
     if tool.parameters.get("type") != "object":
         raise InvalidPack(file, f"{where}.parameters.type", "must be object")
-    from sympozium_protocol.participant.arguments import validator  # here: most packs declare no tools
-
-    try:
-        validator(tool.parameters)
-    except ValueError as error:
-        why = str(getattr(error, "message", error)).splitlines()[0]
-        raise InvalidPack(file, f"{where}.parameters", f"is no JSON Schema: {why}") from None
+    if why := fault_of_schema(tool.parameters):
+        raise InvalidPack(file, f"{where}.parameters", f"is no JSON Schema: {why}")
     texts = {f"argv.{n}": text for n, text in enumerate(tool.argv)} | {"stdin": tool.stdin}
     for field, text in texts.items():
         for name in _PLACEHOLDER.findall(text):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
+from sympozium_controller import schemas
 from sympozium_controller.admission import bounds, egress
 from sympozium_controller.admission.authors import vouched_for
 from sympozium_controller.admission.bounds import MAX_NAMED, MAX_PLACES, MAX_RIGHTS, distinct, places
@@ -202,3 +203,31 @@ def test_more_policies_than_calls_are_held_against_refuse_the_run() -> None:
     acts, run = instance("i", p=[]), thing("AgentRun", "r", {"instanceRef": "i", "input": "x"})
     assert judged(run, acts, pack("p"), *floors[1:]).refused is None
     assert "AgentRun team/r: spec.policy: more than 64 policies" in said(judged(run, acts, pack("p"), *floors))
+
+
+# -- patterns of tools ----------------------------------------------------------------------------------------
+
+
+def tools(count: int, pattern: str) -> list[dict[str, Any]]:
+    """With so many patterns each, made from this one."""
+    fields = {f"f{number}": {"pattern": pattern.replace("N", str(number))} for number in range(count)}
+    parameters = {"type": "object", "properties": fields, "patternProperties": {"^x": {}}}
+    return [{"name": "one", "argv": ["x"], "parameters": parameters}]
+
+
+def test_a_pack_has_few_patterns_and_none_that_is_large() -> None:
+    assert judged(pack("p", tools=tools(63, "^[a-z]{1,63}N$"))).refused is None
+    assert "spec.sidecar.tools: have more than 64 patterns" in said(judged(pack("p", tools=tools(64, "^aN$"))))
+    large = said(judged(pack("p", tools=tools(1, r"\p{L}{90}"))))
+    assert "spec.sidecar.tools.0.parameters: is no JSON Schema" in large
+    assert "of at most 128 KiB compiled" in large
+    assert "a pattern has at most 1024 characters" in said(judged(pack("p", tools=tools(1, "a|" * 600))))
+    assert judged(pack("p", tools=tools(1, "^(?!x)(a)b$"))).refused is None
+
+
+def test_a_schema_is_compiled_once_however_many_runs_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = []
+    monkeypatch.setattr(schemas, "_fault", lambda schema: compiled.append(schema) or "")
+    for _ in range(3):
+        assert judged(pack("p", tools=tools(3, "^onceN$"))).refused is None
+    assert len(compiled) == 1

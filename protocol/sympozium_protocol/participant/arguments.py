@@ -22,15 +22,19 @@ def fault_of_arguments(arguments: JsonObject, schema: JsonObject) -> str | None:
     return f"{where}: {error.message}" if where else str(error.message)
 
 
-def validator(schema: JsonObject) -> Draft202012Validator:
+def validator(schema: JsonObject, *, largest: int | None = None) -> Draft202012Validator:
     """Checks values against a JSON Schema (2020-12) that is whole in itself.
 
+    ``largest``: bytes of a compiled pattern, where a stranger's schema is read: making a large one takes milliseconds.
     Raises ValueError when ``schema`` is none, or refers to anything outside itself: the library
     would fetch that address or file for whoever wrote the schema.
     """
     import jsonschema_rs  # here: a program that is never called need not load it
 
-    return jsonschema_rs.Draft202012Validator(schema, retriever=_refuse)
+    if largest is None:
+        return jsonschema_rs.Draft202012Validator(schema, retriever=_refuse)
+    options = jsonschema_rs.FancyRegexOptions(size_limit=largest)
+    return jsonschema_rs.Draft202012Validator(schema, retriever=_refuse, pattern_options=options)
 
 
 def _refuse(uri: str) -> JsonObject:
