@@ -26,6 +26,8 @@ WATCH: Final = 300
 SILENCE: Final = 90.0
 """Seconds without a word on a watch: the server sends bookmarks about every minute, so the connection is dead."""
 CONNECTIONS: Final = 32
+LISTS: Final = 4
+"""Lists that are read at once: some megabytes of each are here, whoever wrote them."""
 PUT_OFF: Final = 5
 """Times that a request is made again which the server did not take (429) and said when: nothing was done."""
 LONGEST_PUT_OFF: Final = 2.0
@@ -52,6 +54,7 @@ class Client:
         login.configuration.connection_pool_maxsize = connections
         self._rest = RESTClientObject(login.configuration)
         self._agent = user_agent
+        self._lists = asyncio.Semaphore(LISTS)
 
     @property
     def login(self) -> Login:
@@ -91,7 +94,8 @@ class Client:
             one = {**kind, **item}
             return each(one) if each else one
 
-        return await self._page(resource.path(namespace), asked, kept)
+        async with self._lists:
+            return await self._page(resource.path(namespace), asked, kept)
 
     async def _page(self, path: str, query: Mapping[str, str], each: Each) -> Page:
         """It may take long: what counts is that it goes on. Raises KubeError."""

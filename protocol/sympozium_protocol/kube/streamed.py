@@ -30,6 +30,7 @@ async def listed(read: Read, each: Each) -> tuple[list[KubeObject], KubeObject]:
         if name == "items" and await text.next() == "[":
             async for one in text.members("[", "]"):
                 items.append(each(one))
+                del one  # before the next one is waited for
         else:
             rest[str(name)] = await text.value()
     return items, rest
