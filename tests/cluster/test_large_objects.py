@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from sympozium_controller.weight import TOO_HEAVY
+from tests.support.admission import installed, refusal
 from tests.support.cluster import Cluster
 from tests.support.cluster_definitions import define_kinds
 from tests.support.controlling import Operator, Place, operating, until
@@ -86,3 +87,11 @@ def test_those_that_come_while_it_watches_stop_nobody_either(place: Place, contr
     place.run("after")
     place.pod("after")
     assert most(controller) < MOST
+
+
+def test_admission_lets_none_of_them_in(place: Place, tmp_path_factory: pytest.TempPathFactory) -> None:
+    with installed(place.cluster, tmp_path_factory.mktemp("admission")) as admission, admission.namespace() as name:
+        there = Place(place.cluster, name)
+        for kind, spec in (("SkillPack", PACK), ("SympoziumInstance", INSTANCE)):
+            said = refusal(lambda kind=kind, spec=spec: large(there, kind, "large", spec))
+            assert said.endswith(f"denied the request: {kind} {name}/large: {TOO_HEAVY}")
