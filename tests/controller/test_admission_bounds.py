@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
@@ -17,12 +18,14 @@ from sympozium_controller.admission.authors import vouched_for
 from sympozium_controller.admission.bounds import MAX_NAMED, MAX_PLACES, MAX_RIGHTS, distinct, places
 from sympozium_controller.admission.egress import Reach, place
 from sympozium_controller.admission.judging import Judgement, Known, judge, origin_of, read
+from sympozium_controller.admission.known import known_of
 from sympozium_controller.admission.rights import Right, Wanted
 from sympozium_controller.documents import Objects
 from sympozium_controller.errors import Origin, Refused
 from sympozium_controller.objects import SkillPack, SympoziumInstance
 from sympozium_controller.policies import MAX_POLICIES
 from sympozium_controller.servers import keys_in
+from sympozium_protocol.kube.resources import Resource
 
 SYSTEM = "sympozium-system"
 ORIGIN = Origin("SkillPack team/p")
@@ -231,3 +234,30 @@ def test_a_schema_is_compiled_once_however_many_runs_ask(monkeypatch: pytest.Mon
     for _ in range(3):
         assert judged(pack("p", tools=tools(3, "^onceN$"))).refused is None
     assert len(compiled) == 1
+
+
+class Found:
+    """A lookup that counts what it was asked for."""
+
+    def __init__(self, *objects: Mapping[str, Any]) -> None:
+        self.objects = objects
+        self.sought: list[tuple[str, str]] = []
+
+    async def get(self, resource: Resource, name: str, namespace: str) -> Any:
+        self.sought.append((namespace, name))
+        head = {"name": name, "namespace": namespace}
+        found = [one for one in self.objects if one["kind"] == resource.kind and one["metadata"] == head]
+        return found[0] if found else None
+
+    async def all(self, resource: Resource, namespace: str, wanted: Callable[[Any], bool] = bool) -> list[Any]:
+        return [one for one in self.objects if one["kind"] == resource.kind and wanted(one)]
+
+
+def test_a_pack_that_many_instances_name_is_looked_for_once() -> None:
+    other = pack("other", READ, tools=tools(30, "^aN$" + "x" * 900))
+    crowd = [instance(f"i{number}", p=[], other=[]) for number in range(300)]
+    lookup, value = Found(other, *crowd), pack("p", READ)
+    known = asyncio.run(known_of(read(value), lookup, system=SYSTEM))
+    assert len(known.instances) == 300
+    assert sorted(lookup.sought) == [(SYSTEM, "p"), ("team", "other"), ("team", "p")]
+    assert told(judge(read(value), origin_of(value), known, system=SYSTEM)) == ["get pods in the namespace team"]

@@ -95,6 +95,8 @@ class _Finding:
     packs: dict[str, SkillPack] = field(default_factory=dict)
     faults: list[Refused] = field(default_factory=list)
     sandboxes: frozenset[str] | None = None
+    sought: set[str] = field(default_factory=set)
+    """Names of the packs that were looked for."""
     weight: int = 0
     thin: bool = False
     """Many instances may be read, of each what it says about skills."""
@@ -165,6 +167,10 @@ class _Finding:
             await self._skill(SHELL)
 
     async def _skill(self, name: str) -> None:
+        """Once: a thousand instances may name the same, and what is read again would weigh again."""
+        if name in self.sought:
+            return
+        self.sought.add(name)
         own = await self.lookup.get(SKILL_PACKS, name, self.namespace)
         if own is not None:
             self.add(own)
@@ -223,7 +229,10 @@ async def _of_pack(pack: SkillPack, finding: _Finding) -> Known:
     values = await finding.lookup.all(
         INSTANCES, "" if everywhere else pack.namespace, lambda one: _names(one, pack.name, anyhow=not everywhere)
     )
-    found = map(finding.read, values)
+    found = []
+    for value in values:
+        found.append(finding.read(value))
+        await asyncio.sleep(0)  # there may be thousands, and others wait
     instances = tuple(one for one in found if isinstance(one, SympoziumInstance))
     if not everywhere and has_account(pack):
         for one in instances:  # its other skills, with whose account this one would act
