@@ -154,6 +154,15 @@ async def _heard(link: Any, gate: Bridge) -> Cancel:
             return Cancel.decode(message.data)
 
 
+async def judged(found: Bridge, asks: str = "") -> None:
+    """Its gate asked about a call, which was judged since, and about ``asks``, which was not."""
+    async with found as gate:
+        await gate.say("bridge/questions/subject/2-1.json", question("2-1", "look"))
+        await gate.say("bridge/verdicts/subject/2-1.json", b"{}")
+        if asks:
+            await gate.say(f"bridge/questions/subject/{asks}.json", question(asks, "change"))
+
+
 def test_an_answer_over_the_bus_begins_the_next_attempt(
     place: Place, controller: Operator, shared_nats: NatsServer
 ) -> None:
@@ -161,13 +170,7 @@ def test_an_answer_over_the_bus_begins_the_next_attempt(
     pod = place.pod("asked")
     until("the run has an id", lambda: place.status("asked").get("run"))
 
-    async def ask() -> None:
-        async with bridge(shared_nats, place, "asked") as gate:
-            await gate.say("bridge/questions/subject/2-1.json", question("2-1", "look"))
-            await gate.say("bridge/verdicts/subject/2-1.json", b"{}")
-            await gate.say("bridge/questions/subject/3-1.json", question("3-1", "change"))
-
-    go(ask())
+    go(judged(bridge(shared_nats, place, "asked"), asks="3-1"))
     place.ends(pod, Termination(reason="Suspended", message="nobody answered"), 51)
     told = place.becomes("asked", "Waiting", "Suspended")["message"]
     assert "an answer to subject/3-1 (change), and another begins" in told
@@ -191,12 +194,7 @@ def test_a_run_whose_pod_was_told_to_end_and_that_asks_nobody_ends(
     pod = place.pod("told-to-end")
     until("the run has an id", lambda: place.status("told-to-end").get("run"))
 
-    async def ask() -> None:
-        async with bridge(shared_nats, place, "told-to-end") as gate:
-            await gate.say("bridge/questions/subject/2-1.json", question("2-1", "look"))
-            await gate.say("bridge/verdicts/subject/2-1.json", b"{}")
-
-    go(ask())
+    go(judged(bridge(shared_nats, place, "told-to-end")))
     place.ends(pod, Termination(reason="Suspended", message="told to end"), 51)
     assert place.becomes("told-to-end", "Failed")["reason"] == "Evicted"
 
