@@ -173,7 +173,7 @@ class Bus:
             with contextlib.suppress(Away):
                 await self._tell_status(link, leaving=True)
             raise
-        except BaseExceptionGroup as faults:
+        except BaseExceptionGroup as faults:  # of the tasks above, whatever it is: one of them ends this life
             raise _first(faults) from None
 
     async def _alone(self, link: Link) -> None:
